@@ -1,0 +1,166 @@
+"""Errors and argument checks shared by the whole package.
+
+Every error that the package raises on purpose is a :class:`CourseError`. Its message names the argument or the
+file, the value found, and what would have been legal.
+"""
+
+import math
+import numbers
+
+import numpy as np
+
+__all__ = [
+    "ArgumentError",
+    "CourseError",
+    "DataError",
+    "DownloadError",
+    "RunnerError",
+    "SyntheticDataWarning",
+    "check_choice",
+    "check_integer",
+    "check_number",
+]
+
+
+class CourseError(Exception):
+    """Base class of every error that ``course_utils`` raises on purpose."""
+
+
+class ArgumentError(CourseError, ValueError):
+    """A function was given a bad value. It is a ``ValueError`` too, so that users' habits hold."""
+
+
+class DataError(CourseError):
+    """A data file is missing, damaged, unsafe, or not what it claims to be."""
+
+
+class DownloadError(DataError):
+    """No mirror delivered the file that was asked for."""
+
+
+class RunnerError(CourseError):
+    """The runner cannot plan, execute or render what it was asked to."""
+
+
+class SyntheticDataWarning(UserWarning):
+    """Procedural data stand in for a real data set: numbers made from them are not the real set's."""
+
+
+def check_choice(function, name, value, choices):
+    """Return `value` if it is one of `choices`.
+
+    Parameters
+    ----------
+    function, name : str
+        The function and the argument that the message names.
+    value : object
+        The value to check.
+    choices : iterable of str
+        The legal values.
+
+    Returns
+    -------
+    object
+        `value`, unchanged.
+
+    Raises
+    ------
+    ArgumentError
+        If `value` is not among `choices`.
+
+    Examples
+    --------
+    >>> check_choice("load", "source", "cloud", ["local", "download"])
+    Traceback (most recent call last):
+    ...
+    course_utils.errors.ArgumentError: load: source is 'cloud'; it must be one of 'local', 'download'
+    """
+    choices = list(choices)
+    if not isinstance(value, str) or value not in choices:
+        legal = ", ".join(repr(choice) for choice in choices)
+        raise ArgumentError(f"{function}: {name} is {value!r}; it must be one of {legal}")
+    return value
+
+
+def check_integer(function, name, value, *, minimum=None, maximum=None):
+    """Return `value` as an ``int`` if it is a whole number within the bounds (``True`` is not one).
+
+    Parameters
+    ----------
+    function, name : str
+        The function and the argument that the message names.
+    value : object
+        The value to check; Python and NumPy integers are accepted.
+    minimum, maximum : int, optional
+        Inclusive bounds.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ArgumentError
+        If `value` is not a whole number, or lies outside the bounds.
+
+    Examples
+    --------
+    >>> check_integer("load", "train_limit", 100, minimum=1)
+    100
+    >>> check_integer("load", "train_limit", 0, minimum=1)
+    Traceback (most recent call last):
+    ...
+    course_utils.errors.ArgumentError: load: train_limit is 0; it must be an integer of at least 1
+    """
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, (bool, np.bool_))
+    if not whole or not _within(value, minimum, maximum):
+        raise ArgumentError(f"{function}: {name} is {value!r}; it must be an integer{_bounds(minimum, maximum)}")
+    return int(value)
+
+
+def check_number(function, name, value, *, minimum=None, maximum=None):
+    """Return `value` as a ``float`` if it is a finite real number within the bounds.
+
+    Parameters
+    ----------
+    function, name : str
+        The function and the argument that the message names.
+    value : object
+        The value to check; Python and NumPy real numbers are accepted, ``True`` is not.
+    minimum, maximum : float, optional
+        Inclusive bounds.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ArgumentError
+        If `value` is not a finite real number, or lies outside the bounds.
+
+    Examples
+    --------
+    >>> check_number("cutout", "probability", 1.5, minimum=0, maximum=1)
+    Traceback (most recent call last):
+    ...
+    course_utils.errors.ArgumentError: cutout: probability is 1.5; it must be a number from 0 to 1
+    """
+    real = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
+    if not real or not math.isfinite(value) or not _within(value, minimum, maximum):
+        raise ArgumentError(f"{function}: {name} is {value!r}; it must be a number{_bounds(minimum, maximum)}")
+    return float(value)
+
+
+def _within(value, minimum, maximum):
+    return (minimum is None or value >= minimum) and (maximum is None or value <= maximum)
+
+
+def _bounds(minimum, maximum):
+    if minimum is not None and maximum is not None:
+        return f" from {minimum} to {maximum}"
+    if minimum is not None:
+        return f" of at least {minimum}"
+    if maximum is not None:
+        return f" of at most {maximum}"
+    return ""

@@ -1,0 +1,1 @@
+"""Batches of images: checks, vectors, sizes and grey values."""
