@@ -1,0 +1,15 @@
+"""Procedural twins: drawn data with the shapes, classes and difficulty structure of each real data set.
+
+They let every chapter run with no network and no licence to mind, in any number. They are never the real
+thing: a score on them says nothing about the real set, and the loaders warn so (``SyntheticDataWarning``).
+"""
+
+from course_utils.datasets.synthetic_garments import GARMENT_NAMES, garments
+
+__all__ = ["CLASS_NAMES", "VERSION", "garments"]
+
+VERSION = "1"
+"""Changes whenever any generator's output changes: part of the fingerprint of procedural data."""
+
+CLASS_NAMES = {"garments": GARMENT_NAMES}
+"""Generator name to its ten class names, in label order."""
