@@ -1,0 +1,174 @@
+"""The command line: ``course run``, ``course site`` and what helps with them."""
+
+import functools
+import http.server
+import os
+import sys
+import time
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from course_utils.errors import CourseError
+from course_utils.runner import execute, plan, site
+from course_utils.runner.project import find_project
+
+__all__ = ["main"]
+
+_STYLE = {"failed": "bold red", "done": "green", "fresh": "dim", "running": "cyan", "waiting": "dim"}
+
+
+class _Group(click.Group):
+    """A group whose commands turn a `CourseError` into one line and exit code 1."""
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except CourseError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group)
+@click.version_option(package_name="course-utils")
+def main():
+    """Build and check the course book: execute its notebooks, render its site."""
+
+
+def _run_options(command):
+    options = [
+        click.option("--profile", type=click.Choice(plan.PROFILES), default="quick", show_default=True),
+        click.option("--only", multiple=True, metavar="NAME", help="Only this notebook, such as 02; may be repeated."),
+        click.option("--force", is_flag=True, help="Run fresh notebooks too."),
+        click.option(
+            "--jobs", type=click.IntRange(min=1), default=_cores, show_default="the cores", help="Notebooks at a time."
+        ),
+    ]
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
+
+
+def _cores():
+    return len(os.sched_getaffinity(0))
+
+
+@main.command()
+@_run_options
+@click.pass_context
+def run(context, profile, only, force, jobs):
+    """Execute the notebooks whose last run no longer stands."""
+    project = find_project()
+    with execute.build_lock(project):
+        context.exit(_run(project, profile, only, force, jobs))
+
+
+@main.command()
+@_run_options
+@click.pass_context
+def book(context, profile, only, force, jobs):
+    """Execute what is stale, then render the site; a failed notebook has a page that says so."""
+    project = find_project()
+    with execute.build_lock(project):
+        code = _run(project, profile, only, force, jobs)
+        _site(project, profile)
+    context.exit(code)
+
+
+@main.command("site")
+@click.option("--profile", type=click.Choice(plan.PROFILES), default="quick", show_default=True)
+def site_command(profile):
+    """Render the site from what has been executed."""
+    project = find_project()
+    with execute.build_lock(project):
+        _site(project, profile)
+
+
+@main.command("plan")
+@click.option("--profile", type=click.Choice(plan.PROFILES), default="quick", show_default=True)
+@click.option("--only", multiple=True, metavar="NAME", help="Only this notebook; may be repeated.")
+def plan_command(profile, only):
+    """Say for each notebook whether it is fresh or stale, and why."""
+    project = find_project()
+    for job in plan.plan(project, profile, only):
+        reasons = plan.stale_reasons(project, job)
+        click.echo(f"{job.name}: {'stale: ' + '; '.join(reasons) if reasons else 'fresh'}")
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+def serve(port):
+    """Serve the rendered site on this machine only."""
+    project = find_project()
+    if not (project.html / "index.html").is_file():
+        raise click.ClickException("there is no site yet; `make book` builds it")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=project.html)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        click.echo(f"The book is at http://127.0.0.1:{server.server_port}/ (Ctrl-C ends)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            click.echo()
+
+
+def _run(project, profile, only, force, jobs):
+    """Plan and execute, with progress; return the exit code."""
+    planned = plan.plan(project, profile, only)
+    with _Progress() as progress:
+        outcome = execute.run_jobs(project, planned, force=force, workers=jobs, notify=progress)
+    failed = [name for name, state in outcome.items() if state == "failed"]
+    for name in failed:
+        click.echo(f"failed: {name}: {progress.messages[name]} (log: {project.log(profile, name).relative_to(project.root)})")
+    return 1 if failed else 0
+
+
+def _site(project, profile):
+    start = time.monotonic()
+    rendered = site.build_site(project, profile)
+    did = f"rendered in {time.monotonic() - start:.0f} s" if rendered else "unchanged"
+    click.echo(f"The site ({did}) is at {project.html.relative_to(project.root)}/index.html; `make serve` shows it.")
+
+
+class _Progress:
+    """A live table on a terminal; a line a change of state elsewhere."""
+
+    def __init__(self):
+        self._console = Console()
+        self._events, self._began = {}, {}
+        self.messages = {}
+        self._live = Live(console=self._console, get_renderable=self._table, refresh_per_second=4)
+
+    def __enter__(self):
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception):
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def __call__(self, event):
+        before = self._events.get(event.name)
+        self._events[event.name] = event
+        if event.message:
+            self.messages[event.name] = event.message
+        if event.state == "running":
+            self._began.setdefault(event.name, time.monotonic() - event.seconds)
+        if not self._console.is_terminal and (before is None or before.state != event.state):
+            seconds = f" after {event.seconds:.0f} s" if event.seconds else ""
+            message = f": {event.message}" if event.message else ""
+            click.echo(f"{event.name} {event.state}{seconds}{message}")
+            sys.stdout.flush()
+
+    def _table(self):
+        table = Table("notebook", "state", "cells", "seconds", "")
+        for name, event in self._events.items():
+            running = event.state == "running"
+            seconds = time.monotonic() - self._began[name] if running else event.seconds
+            table.add_row(
+                name,
+                f"[{_STYLE[event.state]}]{event.state}[/]",
+                f"{event.cell}/{event.of}" if event.of else "",
+                f"{seconds:.0f}" if seconds else "",
+                event.message if event.state != "running" else self.messages.get(name, ""),
+            )
+        return table

@@ -1,0 +1,396 @@
+"""Plan: which notebooks there are, with which parameters, and whether their last run still stands.
+
+A run stands as long as everything that it was made from is unchanged. Those parts are kept in its record one by one,
+not only as one hash, so that :func:`stale_reasons` can say *why* a notebook has to run again.
+"""
+
+import ast
+import dataclasses
+import functools
+import os
+import platform
+from pathlib import Path
+
+import nbformat
+import yaml
+
+import course_utils
+from course_utils import datasets, results
+from course_utils.errors import CourseError, RunnerError
+from course_utils.runner.project import digest, read_json
+
+__all__ = [
+    "PROFILES",
+    "Job",
+    "code_cells",
+    "declared_parameters",
+    "parts_after_run",
+    "plan",
+    "reachable_modules",
+    "stale_reasons",
+]
+
+PROFILES = ("quick", "full")
+_DEFAULT_TIME_LIMIT = {"quick": 600, "full": 6 * 3600}
+_PACKAGE = Path(course_utils.__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One notebook to be run with one set of parameters.
+
+    Attributes
+    ----------
+    name : str
+        The notebook's file name without its ending.
+    profile : str
+    parameters : dict
+        Every parameter of the notebook with the value it gets.
+    injected : dict
+        Those that differ from the notebook's own defaults because the profile says so.
+    data : tuple of str
+        The data sets that ``profiles.yml`` says the notebook reads.
+    time_limit : float
+        Seconds after which the run is stopped.
+    parts : dict of str to object
+        Everything that the result depends on, by kind.
+    """
+
+    name: str
+    profile: str
+    parameters: dict
+    injected: dict
+    data: tuple
+    time_limit: float
+    parts: dict
+
+    @property
+    def key(self):
+        """One hash of all the parts."""
+        return digest(self.parts)
+
+
+def plan(project, profile="quick", only=()):
+    """List the jobs of a profile.
+
+    Everything is checked before anything runs: a parameter that a notebook does not have, or of another type, a
+    missing ``parameters`` tag, an entry without a notebook, a notebook without an entry.
+
+    Parameters
+    ----------
+    project : Project
+    profile : {"quick", "full"}
+    only : sequence of str, optional
+        Names, or unambiguous beginnings of names (``02``), of the notebooks wanted; all if empty.
+
+    Returns
+    -------
+    list of Job
+        In the order of the names.
+
+    Raises
+    ------
+    RunnerError
+        With the notebook, what was found and what would be legal.
+    """
+    if profile not in PROFILES:
+        raise RunnerError(f"profile is {profile!r}; it must be one of {', '.join(PROFILES)}")
+    entries = _read_profiles(project)
+    names = [_resolve(name, entries) for name in only] or sorted(entries)
+    return [_job(project, profile, name, entries[name]) for name in dict.fromkeys(names)]
+
+
+def stale_reasons(project, job):
+    """Say why a job has to run.
+
+    Parameters
+    ----------
+    project : Project
+    job : Job
+
+    Returns
+    -------
+    list of str
+        Empty if the last run still stands.
+    """
+    record = read_json(project.record(job.profile, job.name))
+    if record is None:
+        return ["never run"]
+    if record.get("state") != "done":
+        return ["the last run failed"]
+    executed = project.executed(job.profile, job.name)
+    if not executed.is_file() or digest(executed.read_bytes()) != record.get("executed_sha256"):
+        return ["the executed notebook is missing or was changed"]
+    return _differences(record.get("parts", {}), job.parts)
+
+
+def parts_after_run(job):
+    """Return the parts of a job once it has run: data that were absent before may have been fetched by the run.
+
+    Parameters
+    ----------
+    job : Job
+
+    Returns
+    -------
+    dict
+        `job.parts`, with the data looked up again.
+    """
+    fetched = {
+        dataset: _fingerprint(dataset, job.parameters) if found == "absent" else found
+        for dataset, found in job.parts["data"].items()
+    }
+    return {**job.parts, "data": fetched}
+
+
+def code_cells(notebook):
+    """The code of a notebook, cell by cell: what its result depends on. Prose and outputs are left out."""
+    return [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def declared_parameters(path):
+    """Read the parameters of a notebook and their defaults.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The notebook. One cell is tagged ``parameters``; it holds nothing but ``name = literal`` lines.
+
+    Returns
+    -------
+    dict of str to object
+        In the order of the cell.
+
+    Raises
+    ------
+    RunnerError
+        If the tag is missing or used twice, or the cell holds anything else.
+    """
+    tagged = [cell for cell in _read_notebook(path)["cells"] if "parameters" in cell["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise RunnerError(f"{path.name}: {len(tagged)} cells are tagged 'parameters'; exactly one must be")
+    found = {}
+    for statement in _parse(tagged[0]["source"], path.name).body:
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        if not isinstance(target, ast.Name):
+            raise RunnerError(f"{path.name}: the parameters cell may hold only lines such as 'epochs = 5'")
+        try:
+            found[target.id] = ast.literal_eval(statement.value)
+        except ValueError:
+            raise RunnerError(
+                f"{path.name}: parameter {target.id} is not a plain value; "
+                "it must be a number, text, True, False, None, or a list or dict of these"
+            ) from None
+    return found
+
+
+def reachable_modules(cells):
+    """Find the modules of the package that some code can reach.
+
+    The sources are parsed, not imported: an import counts wherever it stands, also within a function.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        Python sources, the code cells of a notebook for instance.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        Dotted name and file of each module, those that other modules need included.
+
+    Examples
+    --------
+    >>> sorted(reachable_modules(["from course_utils import errors"]))
+    ['course_utils', 'course_utils.errors']
+    """
+    found = {}
+    waiting = [name for cell in cells for name in _imported(_parse_cell(cell))]
+    if _PACKAGE.name in waiting:
+        # A bare `import course_utils` can reach everything by attribute.
+        waiting.extend(_all_modules())
+    while waiting:
+        name = waiting.pop()
+        path = _module_file(name)
+        if path is None or name in found:
+            continue
+        found[name] = path
+        waiting.extend(_imports_of_file(path))
+        # Importing a module imports the packages around it.
+        waiting.append(name.rpartition(".")[0])
+    return found
+
+
+def _read_profiles(project):
+    path = project.notebooks / "profiles.yml"
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        raise RunnerError(f"{path.name} is missing; it must list the notebooks beside it") from None
+    except yaml.YAMLError as error:
+        raise RunnerError(f"{path.name} is no valid YAML: {error}") from None
+    if not isinstance(entries, dict):
+        raise RunnerError(f"{path.name} holds a {type(entries).__name__}; it must map notebook names to their profiles")
+    present = {file.stem for file in project.notebooks.glob("*.ipynb")}
+    if missing := sorted(set(entries) - present):
+        raise RunnerError(f"{path.name} names {', '.join(missing)}; there is no such notebook beside it")
+    if unlisted := sorted(present - set(entries)):
+        raise RunnerError(f"{path.name} lacks an entry for {', '.join(unlisted)}; every notebook needs one")
+    for name, entry in entries.items():
+        _check_entry(f"{path.name}: {name}", entry)
+    return entries
+
+
+def _check_entry(where, entry):
+    legal = {"data", "time_limit", *PROFILES}
+    if not isinstance(entry, dict) or not set(entry) <= legal:
+        found = sorted(set(entry) - legal) if isinstance(entry, dict) else entry
+        raise RunnerError(f"{where} holds {found!r}; legal keys are {', '.join(sorted(legal))}")
+    for key in ("time_limit", *PROFILES):
+        if not isinstance(entry.get(key) or {}, dict):
+            raise RunnerError(f"{where}: {key} is {entry[key]!r}; it must be a mapping")
+    if not isinstance(entry.get("data", []), list):
+        raise RunnerError(f"{where}: data is {entry['data']!r}; it must be a list of data sets")
+
+
+def _resolve(name, entries):
+    name = Path(name).stem if str(name).endswith(".ipynb") else str(name)
+    matches = [entry for entry in sorted(entries) if entry == name] or [e for e in sorted(entries) if e.startswith(name)]
+    if len(matches) != 1:
+        found = f"it fits {', '.join(matches)}" if matches else "there is none"
+        raise RunnerError(f"no single notebook is meant by {name!r}: {found}; legal names are {', '.join(sorted(entries))}")
+    return matches[0]
+
+
+def _job(project, profile, name, entry):
+    path = project.notebook(name)
+    declared = declared_parameters(path)
+    injected = dict(entry.get(profile) or {})
+    for parameter, value in injected.items():
+        _check_parameter(path.name, parameter, value, declared)
+    parameters = {**declared, **injected}
+    data = tuple(entry.get("data", []))
+    limits = {**_DEFAULT_TIME_LIMIT, **(entry.get("time_limit") or {})}
+    parts = _parts(project, name, parameters, data)
+    return Job(name, profile, parameters, injected, data, limits[profile], parts)
+
+
+def _check_parameter(notebook, parameter, value, declared):
+    if parameter not in declared:
+        raise RunnerError(f"{notebook} has no parameter {parameter!r}; its parameters are {', '.join(declared)}")
+    default = declared[parameter]
+    if default is None or type(value) is type(default) or (isinstance(default, float) and type(value) is int):
+        return
+    raise RunnerError(
+        f"{notebook}: parameter {parameter} is {value!r}; it must be of type {type(default).__name__}, "
+        f"as its default {default!r}"
+    )
+
+
+def _parts(project, name, parameters, data):
+    cells = code_cells(_read_notebook(project.notebook(name)))
+    modules = reachable_modules(cells)
+    lock = project.root / "requirements.lock"
+    return {
+        "code": digest(cells),
+        "parameters": parameters,
+        "modules": {module: digest(path.read_bytes()) for module, path in sorted(modules.items())},
+        "reported": digest(_reported(name)),
+        "data": {dataset: _fingerprint(dataset, parameters) for dataset in data},
+        "lock file": digest(lock.read_bytes()) if lock.is_file() else None,
+        "Python": platform.python_version(),
+        "Keras backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+    }
+
+
+def _reported(name):
+    try:
+        return results.reported(name)
+    except CourseError:
+        return {}
+
+
+def _fingerprint(dataset, parameters):
+    return datasets.fingerprint(
+        dataset, data_dir=parameters.get("data_dir"), source=parameters.get("data_source", "auto")
+    )
+
+
+def _differences(before, now):
+    reasons = []
+    for part, value in now.items():
+        if part not in before:
+            reasons.append(f"{part} was not noted")
+        elif isinstance(value, dict):
+            reasons.extend(_changes(part, before[part], value))
+        elif before[part] != value:
+            reasons.append(f"{part} changed" if part in ("code", "reported", "lock file") else
+                           f"{part} changed: {before[part]} → {value}")
+    return reasons
+
+
+def _changes(part, before, now):
+    for item in sorted(set(before) | set(now)):
+        old, new = before.get(item), now.get(item)
+        if old == new:
+            continue
+        if part == "modules":
+            yield f"{item} changed"
+        elif part == "data":
+            yield f"data changed: {item}"
+        else:
+            yield f"{part} changed: {item} {old} → {new}"
+
+
+def _read_notebook(path):
+    try:
+        return nbformat.read(path, as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError) as error:
+        raise RunnerError(f"{path.name} is no valid notebook: {error}") from None
+
+
+def _parse(source, where):
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        raise RunnerError(f"{where}: line {error.lineno} is no valid Python: {error.msg}") from None
+
+
+def _parse_cell(source):
+    """Parse a cell without its magics, which are no Python; a cell that is not valid fails when it runs."""
+    lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()]
+    try:
+        return ast.parse("\n".join(lines))
+    except SyntaxError:
+        return ast.Module(body=[], type_ignores=[])
+
+
+def _imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            if node.module != _PACKAGE.name:
+                yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@functools.cache
+def _imports_of_file(path):
+    return tuple(_imported(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def _all_modules():
+    for path in _PACKAGE.rglob("*.py"):
+        yield ".".join([_PACKAGE.name, *path.relative_to(_PACKAGE).with_suffix("").parts])
+
+
+def _module_file(name):
+    head, *rest = name.split(".")
+    if head != _PACKAGE.name:
+        return None
+    path = _PACKAGE.joinpath(*rest)
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file() and candidate.is_relative_to(_PACKAGE):
+            return candidate
+    return None

@@ -1,0 +1,126 @@
+"""Where things lie in the book's repository, and reading and writing of its files."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from course_utils.errors import RunnerError
+
+__all__ = ["Project", "digest", "find_project", "read_json", "write_text"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """The folders of one checkout.
+
+    Attributes
+    ----------
+    root : pathlib.Path
+        The folder that holds ``_toc.yml`` and ``notebooks/``.
+    """
+
+    root: Path
+
+    @property
+    def build(self):
+        """Everything generated lies below this folder."""
+        return self.root / "_build"
+
+    @property
+    def notebooks(self):
+        return self.root / "notebooks"
+
+    @property
+    def book(self):
+        return self.root / "book"
+
+    @property
+    def html(self):
+        return self.build / "html"
+
+    @property
+    def stage(self):
+        return self.build / "stage"
+
+    def notebook(self, name):
+        """The source of one chapter."""
+        return self.notebooks / f"{name}.ipynb"
+
+    def executed(self, profile, name):
+        """The executed copy of one chapter."""
+        return self.build / "executed" / profile / f"{name}.ipynb"
+
+    def artefacts(self, profile, name):
+        """What the chapter wrote beside its page: projector pages and the like."""
+        return self.build / "executed" / profile / name
+
+    def record(self, profile, name):
+        """The record of one chapter's last run. It is written last: without it a run has not finished."""
+        return self.build / "results" / profile / f"{name}.json"
+
+    def log(self, profile, name):
+        return self.build / "logs" / profile / f"{name}.log"
+
+    def reference(self, name):
+        """The committed results of the full run."""
+        return self.book / "reference" / f"{name}.json"
+
+
+def find_project(start=None):
+    """Find the checkout that holds a folder.
+
+    Parameters
+    ----------
+    start : str or pathlib.Path, optional
+        Where to begin; the current folder if not given. Its parents are searched as well.
+
+    Returns
+    -------
+    Project
+
+    Raises
+    ------
+    RunnerError
+        If no folder on the way up holds ``_toc.yml`` and ``notebooks/``.
+    """
+    start = Path(start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
+            return Project(folder)
+    raise RunnerError(f"{start} is in no book: neither it nor a folder above holds _toc.yml and notebooks/")
+
+
+def digest(data):
+    """SHA-256 of bytes, text, or anything that JSON can hold."""
+    if not isinstance(data, (bytes, str)):
+        data = json.dumps(data, sort_keys=True)
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
+
+
+def write_text(path, text):
+    """Write a file whole or not at all, and only if its content changes (its date tells Sphinx what to render)."""
+    path = Path(path)
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_json(path):
+    """Read a JSON object; None if the file is absent, damaged, or holds something else."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
+        return None
+    return content if isinstance(content, dict) else None

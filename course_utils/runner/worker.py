@@ -1,0 +1,75 @@
+"""Run one notebook with papermill, in a process of its own, and say after each cell how far it is.
+
+Started by :mod:`course_utils.runner.execute` as ``python -m course_utils.runner.worker JOB.json``. Its working folder
+is the kernel's. Standard output carries one JSON object a line; standard error is the log.
+"""
+
+import json
+import os
+import resource
+import sys
+import tempfile
+from pathlib import Path
+
+import papermill
+from papermill.engines import NBClientEngine, papermill_engines
+from traitlets.config import Config
+
+__all__ = ["main"]
+
+FAILED_CELL = 3
+
+
+class ReportingEngine(NBClientEngine):
+    """papermill's engine, with a line of JSON after each cell."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man, kernel_name, **kwargs):
+        complete, total, done = nb_man.cell_complete, len(nb_man.nb.cells), [0]
+
+        def report(cell, **options):
+            complete(cell, **options)
+            done[0] += 1
+            _say(cell=done[0], of=total)
+
+        nb_man.cell_complete = report
+        _say(cell=0, of=total)
+        return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+
+
+def _say(**event):
+    sys.stdout.write(json.dumps(event) + "\n")
+    sys.stdout.flush()
+
+
+def main(job_file):
+    """Execute the notebook that a job file names; return the exit code."""
+    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    papermill_engines.register("course", ReportingEngine)
+    config = Config()
+    # Kernels that start at the same time race for TCP ports; sockets in the file system have no ports.
+    config.KernelManager.transport = "ipc"
+    with tempfile.TemporaryDirectory(prefix="course-") as runtime:
+        os.environ["JUPYTER_RUNTIME_DIR"] = runtime
+        try:
+            papermill.execute_notebook(
+                job["input"],
+                job["output"],
+                parameters=job["parameters"],
+                engine_name="course",
+                kernel_name="python3",
+                progress_bar=False,
+                log_output=True,
+                config=config,
+            )
+        except papermill.PapermillExecutionError as error:
+            _say(error=f"{error.ename}: {error.evalue}")
+            return FAILED_CELL
+        finally:
+            # The kernel has been waited for, so its peak is among this process's children (KiB on Linux).
+            _say(peak_memory_bytes=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
