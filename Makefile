@@ -1,0 +1,57 @@
+# Every target sets up what it needs. PYTHON names the interpreter that .venv is made from (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SHELL := /bin/bash
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book full site serve test lint format bench lock clean
+
+help:  ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+# The stamp is newer than the lock only after a whole installation. Dependencies come from the lock alone, each checked
+# against its hash; the package itself is installed in place.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; set PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+setup: $(VENV)/.installed  ## Make .venv from the locked requirements
+
+book: setup  ## Execute the notebooks (quick profile) and render the site
+	$(BIN)/course book
+
+full: setup  ## The same with the original sizes: hours on two cores
+	$(BIN)/course book --profile full
+
+site: setup  ## Render again what has been executed
+	$(BIN)/course site
+
+serve: setup  ## Show the site at http://127.0.0.1:8000/
+	$(BIN)/course serve
+
+test: setup  ## All tests; `make test ARGS="-k name"` for some
+	$(BIN)/pytest $(ARGS)
+
+lint: setup  ## Style of the code and of the notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest --quiet tests/notebooks
+
+format: setup  ## Bring code and notebooks into style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## Timings beside named rivals
+	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+lock:  ## Resolve requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --extra tensorflow --extra book --extra cluster --extra test --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --output-file requirements.lock
+
+clean:  ## Remove what was built, downloads and .venv stay
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis dist
