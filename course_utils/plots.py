@@ -625,7 +625,7 @@ def _history_list(runs):
 
 
 def _run_style(name, split, i):
-    """Label, colour and line: the line tells the split, and the colour the network where there are several."""
+    """Label, colour and line: the line tells the split, and the colour the network."""
     if not name:
         return (split, BLUE, "-") if split == "train" else (split, RED, "--")
     return f"{name}, {split}", PALETTE[i % len(PALETTE)], ":" if split == "train" else "-"
