@@ -172,3 +172,7 @@ class _Progress:
                 event.message if event.state != "running" else self.messages.get(name, ""),
             )
         return table
+
+
+if __name__ == "__main__":
+    main()

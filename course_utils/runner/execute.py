@@ -149,8 +149,7 @@ class _Processes:
     @contextlib.contextmanager
     def start(self, command, **options):
         with self._lock:
-            if self._closed:
-                raise RunnerError("interrupted")
+            self.check()
             process = subprocess.Popen(command, **options)
             self._running.add(process)
         try:
@@ -159,6 +158,11 @@ class _Processes:
             _kill_tree(process)
             with self._lock:
                 self._running.discard(process)
+
+    def check(self):
+        """Raise if the workers were ended: what they left is no result."""
+        if self._closed:
+            raise RunnerError("interrupted")
 
     def kill(self):
         with self._lock:
@@ -189,6 +193,7 @@ def _run(project, job, workers, notify, runs):
     folder = Path(tempfile.mkdtemp(prefix=f".{job.name}.", dir=place))
     try:
         run = _execute(project, job, folder, workers, notify, runs, clock)
+        runs.check()
         record = _record(job, started, time.monotonic() - clock, run, folder)
         _keep(project, job, record, folder)
     finally:
@@ -214,7 +219,8 @@ def _execute(project, job, folder, workers, notify, runs, clock):
             command,
             cwd=folder,
             env=_environment(project, job, workers),
-            stdin=subprocess.DEVNULL,
+            # The worker reads nothing from here: that this end closes tells it that the runner is gone.
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log_file,
             text=True,

@@ -9,6 +9,7 @@ import os
 import resource
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import papermill
@@ -18,6 +19,7 @@ from traitlets.config import Config
 __all__ = ["main"]
 
 FAILED_CELL = 3
+RUNNER_GONE = 4
 
 
 class ReportingEngine(NBClientEngine):
@@ -42,8 +44,15 @@ def _say(**event):
     sys.stdout.flush()
 
 
+def _end_with_the_runner():
+    """Stop at once when the runner has died, however it died; the kernel then ends by itself."""
+    sys.stdin.read()
+    os._exit(RUNNER_GONE)
+
+
 def main(job_file):
     """Execute the notebook that a job file names; return the exit code."""
+    threading.Thread(target=_end_with_the_runner, daemon=True).start()
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
     papermill_engines.register("course", ReportingEngine)
     config = Config()
@@ -58,6 +67,7 @@ def main(job_file):
                 parameters=job["parameters"],
                 engine_name="course",
                 kernel_name="python3",
+                language="python",
                 progress_bar=False,
                 log_output=True,
                 config=config,

@@ -1,0 +1,35 @@
+"""Fixtures that several test modules share."""
+
+import nbformat
+import pytest
+import yaml
+
+from course_utils.runner.project import Project
+
+
+@pytest.fixture
+def make_project(tmp_path):
+    """Write a small book: a name and its code cells each, the first of which holds the parameters."""
+
+    def write(notebooks, profiles=None, *, tag="parameters"):
+        folder = tmp_path / "project" / "notebooks"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, cells in notebooks.items():
+            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# Page {name}")])
+            notebook["cells"] += [nbformat.v4.new_code_cell(source) for source in cells]
+            notebook["cells"][1]["metadata"]["tags"] = [tag]
+            nbformat.write(notebook, folder / f"{name}.ipynb")
+        profiles = {name: {} for name in notebooks} if profiles is None else profiles
+        (folder / "profiles.yml").write_text(yaml.safe_dump(profiles))
+        project = Project(tmp_path / "project")
+        project.book.mkdir(exist_ok=True)
+        (project.book / "intro.md").write_text("# A small book\n")
+        chapters = [{"file": f"notebooks/{name}"} for name in notebooks]
+        toc = {"format": "jb-book", "root": "book/intro", "chapters": chapters}
+        toc["chapters"] += [{"file": "book/ledger"}, {"file": "book/status"}]
+        (project.root / "_toc.yml").write_text(yaml.safe_dump(toc))
+        config = {"title": "A small book", "execute": {"execute_notebooks": "off"}}
+        (project.root / "_config.yml").write_text(yaml.safe_dump(config))
+        return project
+
+    return write

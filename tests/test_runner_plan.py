@@ -1,0 +1,165 @@
+import json
+
+import pytest
+
+from course_utils.errors import RunnerError
+from course_utils.runner import plan
+from course_utils.runner.project import digest, find_project
+
+
+def put_record(project, job, **changes):
+    """What `execute` leaves behind, as far as planning reads it."""
+    executed = project.executed(job.profile, job.name)
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    executed.write_text("{}")
+    record = {"state": "done", "parts": job.parts, "executed_sha256": digest(executed.read_bytes()), **changes}
+    path = project.record(job.profile, job.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record))
+
+
+def test_a_job_carries_defaults_and_what_the_profile_sets(make_project):
+    project = make_project({"01_one": ["n = 1\nname = 'a'", "n"]}, {"01_one": {"full": {"n": 5}}})
+    (quick,) = plan.plan(project, "quick")
+    (full,) = plan.plan(project, "full")
+    assert quick.parameters == {"n": 1, "name": "a"}
+    assert (full.parameters, full.injected) == ({"n": 5, "name": "a"}, {"n": 5})
+    assert quick.key != full.key
+
+
+def test_only_takes_beginnings_of_names(make_project):
+    project = make_project({"01_one": ["n = 1"], "02_two": ["n = 1"]})
+    assert [job.name for job in plan.plan(project, only=["02"])] == ["02_two"]
+    with pytest.raises(RunnerError, match="meant by '0': it fits 01_one, 02_two"):
+        plan.plan(project, only=["0"])
+    with pytest.raises(RunnerError, match="there is none; legal names are 01_one, 02_two"):
+        plan.plan(project, only=["03"])
+
+
+@pytest.mark.parametrize(
+    ("profiles", "message"),
+    [
+        ({"01_one": {"quick": {"epoch": 3}}}, "01_one.ipynb has no parameter 'epoch'; its parameters are n, share"),
+        ({"01_one": {"quick": {"n": "3"}}}, "parameter n is '3'; it must be of type int"),
+        ({"01_one": {"quick": {"n": True}}}, "parameter n is True; it must be of type int"),
+        ({"01_one": {"fast": {}}}, r"\['fast'\]; legal keys are data, full, quick, time_limit"),
+        ({"01_one": {}, "09_gone": {}}, "names 09_gone; there is no such notebook"),
+        ({}, "lacks an entry for 01_one"),
+        (["01_one"], "holds a list; it must map notebook names"),
+    ],
+)
+def test_wrong_profiles_are_found_before_anything_runs(make_project, profiles, message):
+    project = make_project({"01_one": ["n = 1\nshare = 0.5"]}, profiles)
+    with pytest.raises(RunnerError, match=message):
+        plan.plan(project)
+
+
+def test_a_whole_number_is_a_legal_float(make_project):
+    project = make_project({"01_one": ["share = 0.5"]}, {"01_one": {"quick": {"share": 1}}})
+    assert plan.plan(project)[0].parameters == {"share": 1}
+
+
+def test_a_profile_file_that_is_no_yaml(make_project):
+    project = make_project({"01_one": ["n = 1"]})
+    (project.notebooks / "profiles.yml").write_text("01_one: [")
+    with pytest.raises(RunnerError, match=r"profiles\.yml is no valid YAML"):
+        plan.plan(project)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("n = 1 + x", "parameter n is not a plain value"),
+        ("import os", "may hold only lines such as 'epochs = 5'"),
+        ("n = ", "line 1 is no valid Python"),
+    ],
+)
+def test_a_parameters_cell_holds_only_literals(make_project, cell, message):
+    with pytest.raises(RunnerError, match=message):
+        plan.plan(make_project({"01_one": [cell]}))
+
+
+def test_a_missing_parameters_tag_is_an_error(make_project):
+    project = make_project({"01_one": ["n = 1"]}, tag="parameter")
+    with pytest.raises(RunnerError, match="01_one.ipynb: 0 cells are tagged 'parameters'; exactly one must be"):
+        plan.plan(project)
+
+
+def test_a_notebook_that_is_no_json(make_project):
+    project = make_project({"01_one": ["n = 1"]})
+    project.notebook("01_one").write_text("{")
+    with pytest.raises(RunnerError, match=r"01_one\.ipynb is no valid notebook"):
+        plan.plan(project)
+
+
+def test_reasons_name_what_changed(make_project):
+    project = make_project({"01_one": ["n = 1", "n + 1"]})
+    (job,) = plan.plan(project)
+    assert plan.stale_reasons(project, job) == ["never run"]
+    put_record(project, job)
+    assert plan.stale_reasons(project, job) == []
+
+    make_project({"01_one": ["n = 1", "n + 2"]})
+    assert plan.stale_reasons(project, plan.plan(project)[0]) == ["code changed"]
+
+    make_project({"01_one": ["n = 1", "n + 1"]}, {"01_one": {"quick": {"n": 3}}})
+    assert plan.stale_reasons(project, plan.plan(project)[0]) == ["parameters changed: n 1 → 3"]
+
+
+def test_prose_and_outputs_are_no_reason(make_project):
+    project = make_project({"01_one": ["n = 1", "n + 1"]})
+    (job,) = plan.plan(project)
+    put_record(project, job)
+    path = project.notebook("01_one")
+    notebook = json.loads(path.read_text())
+    notebook["cells"].insert(0, {"cell_type": "markdown", "id": "new", "metadata": {}, "source": ["# New prose"]})
+    path.write_text(json.dumps(notebook))
+    assert plan.stale_reasons(project, plan.plan(project)[0]) == []
+
+
+def test_other_reasons(make_project, monkeypatch):
+    project = make_project({"01_one": ["n = 1"]})
+    (job,) = plan.plan(project)
+    put_record(project, job, state="failed")
+    assert plan.stale_reasons(project, job) == ["the last run failed"]
+    put_record(project, job)
+    project.executed("quick", "01_one").write_text("{ }")
+    assert plan.stale_reasons(project, job) == ["the executed notebook is missing or was changed"]
+    put_record(project, job)
+    project.record("quick", "01_one").write_text("{ half a rec")
+    assert plan.stale_reasons(project, job) == ["never run"]
+    put_record(project, job)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert plan.stale_reasons(project, plan.plan(project)[0]) == ["Keras backend changed: tensorflow → jax"]
+
+
+def test_a_changed_helper_is_a_reason_only_where_it_can_be_reached(make_project):
+    project = make_project({"01_one": ["n = 1", "from course_utils import results"], "02_two": ["n = 1"]})
+    one, two = plan.plan(project)
+    assert "course_utils.results" in one.parts["modules"]
+    assert two.parts["modules"] == {}
+    changed = {**one.parts, "modules": {**one.parts["modules"], "course_utils.results": "other"}}
+    put_record(project, one, parts=changed)
+    assert plan.stale_reasons(project, one) == ["course_utils.results changed"]
+
+
+def test_reach_follows_imports_into_functions_and_packages():
+    found = plan.reachable_modules(["%matplotlib inline\nfrom course_utils.runner.execute import run_jobs"])
+    assert {"course_utils.runner.plan", "course_utils.runner.project", "course_utils.runner", "course_utils.errors"} <= set(found)
+    assert "course_utils.cli" not in found
+    assert "course_utils.cli" in plan.reachable_modules(["import course_utils"])
+    assert plan.reachable_modules(["import numpy", "this is no python"]) == {}
+
+
+def test_a_data_set_that_changes_is_a_reason(make_project, monkeypatch):
+    project = make_project({"01_one": ["data_dir = ''"]}, {"01_one": {"data": ["fashion_mnist"]}})
+    monkeypatch.setattr(plan.datasets, "fingerprint", lambda name, **options: "sha256:old")
+    (job,) = plan.plan(project)
+    put_record(project, job)
+    monkeypatch.setattr(plan.datasets, "fingerprint", lambda name, **options: "sha256:new")
+    assert plan.stale_reasons(project, plan.plan(project)[0]) == ["data changed: fashion_mnist"]
+
+
+def test_a_folder_outside_any_book(tmp_path):
+    with pytest.raises(RunnerError, match="is in no book"):
+        find_project(tmp_path)
