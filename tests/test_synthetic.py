@@ -6,7 +6,12 @@ import pytest
 from course_utils.datasets import synthetic
 from course_utils.errors import ArgumentError
 
-LABELLED = {"garments": (28, 28, 1)}
+LABELLED = {
+    "garments": (28, 28, 1),
+    "house_digits": (32, 32, 3),
+    "kuzushiji_like": (28, 28, 1),
+    "plain_digits": (28, 28, 1),
+}
 
 
 def draw(name, labels, seed=0):

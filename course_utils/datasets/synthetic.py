@@ -5,11 +5,18 @@ thing: a score on them says nothing about the real set, and the loaders warn so 
 """
 
 from course_utils.datasets.synthetic_garments import GARMENT_NAMES, garments
+from course_utils.datasets.synthetic_houses import house_digits
+from course_utils.datasets.synthetic_strokes import DIGIT_NAMES, KANA_NAMES, kuzushiji_like, plain_digits
 
-__all__ = ["CLASS_NAMES", "VERSION", "garments"]
+__all__ = ["CLASS_NAMES", "VERSION", "garments", "house_digits", "kuzushiji_like", "plain_digits"]
 
 VERSION = "1"
 """Changes whenever any generator's output changes: part of the fingerprint of procedural data."""
 
-CLASS_NAMES = {"garments": GARMENT_NAMES}
+CLASS_NAMES = {
+    "garments": GARMENT_NAMES,
+    "house_digits": DIGIT_NAMES,
+    "kuzushiji_like": KANA_NAMES,
+    "plain_digits": DIGIT_NAMES,
+}
 """Generator name to its ten class names, in label order."""

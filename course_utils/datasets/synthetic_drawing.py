@@ -12,9 +12,9 @@ __all__ = [
     "check_ids",
     "check_rng",
     "in_chunks",
+    "keyed_rng",
     "one_each",
     "random_field",
-    "shuffle_bits",
     "warp",
 ]
 
@@ -253,7 +253,7 @@ def one_each(values):
     return np.asarray(values, dtype=np.float32)[:, None, None]
 
 
-def shuffle_bits(seed, *keys):
+def keyed_rng(seed, *keys):
     """Make a generator that depends on `seed` and `keys` alone, whatever was drawn before.
 
     Parameters
@@ -274,8 +274,8 @@ def shuffle_bits(seed, *keys):
 
     Examples
     --------
-    >>> bool(shuffle_bits(1, 5).random() == shuffle_bits(1, 5).random())
+    >>> bool(keyed_rng(1, 5).random() == keyed_rng(1, 5).random())
     True
     """
-    seed = check_integer("shuffle_bits", "seed", seed, minimum=0)
+    seed = check_integer("keyed_rng", "seed", seed, minimum=0)
     return np.random.default_rng([seed, *(int(key) for key in keys)])
