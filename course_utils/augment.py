@@ -1,0 +1,872 @@
+"""Random changes to batches of images, which leave the label true.
+
+Every transform takes a batch ``(n, h, w, c)`` of bytes, or of floats in [0, 1], and an ``rng``; draws other
+parameters for every image; and returns a new batch of the same shape and dtype. Only a share `probability` of
+the images is changed. Strengths are in honest units: degrees, pixels, shares of the range of grey values. A
+strength of 0 returns the batch as it was, bit by bit.
+
+Chain transforms with :func:`compose`, feed them to ``model.fit`` with :func:`AugmentedBatches`, or let Keras'
+own layers do it inside the model with :func:`augmentation_layer`.
+"""
+
+from functools import lru_cache, partial
+
+import cv2
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.special import ndtri
+
+from course_utils.errors import ArgumentError, check_choice, check_integer, check_number
+
+__all__ = [
+    "AugmentedBatches",
+    "add_noise",
+    "augmentation_layer",
+    "brightness",
+    "compose",
+    "contrast",
+    "cutout",
+    "flip_horizontal",
+    "flip_vertical",
+    "random_crop",
+    "rotate",
+    "translate",
+    "zoom",
+]
+
+_BORDERS = {"zero": "constant", "edge": "edge", "reflect": "reflect"}
+_DTYPES = (np.uint8, np.float32, np.float64)
+
+# OpenCV takes images of at most 32,767 rows, and coordinates in float32 are the finer the smaller they are.
+_ROWS_PER_CALL = 8192
+
+
+# -- moving pixels -------------------------------------------------------------------------------------------
+
+
+def flip_horizontal(x, *, probability=0.5, rng):
+    """Mirror images left to right.
+
+    Parameters
+    ----------
+    x : ndarray of uint8 or float, shape (n, h, w, c)
+        Images; floats in [0, 1].
+    probability : float
+        Share of the images that are flipped, on average.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of x.dtype, shape (n, h, w, c)
+
+    Raises
+    ------
+    ArgumentError
+        If `x` is no such batch, or another argument is outside its bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(6, dtype=np.uint8).reshape(1, 2, 3, 1)
+    >>> flip_horizontal(x, probability=1, rng=np.random.default_rng(0))[0, :, :, 0]
+    array([[2, 1, 0],
+           [5, 4, 3]], dtype=uint8)
+    """
+    x = _checked_batch("flip_horizontal", x)
+    return _sometimes("flip_horizontal", x, _mirrored, strength=1, probability=probability, rng=rng)
+
+
+def flip_vertical(x, *, probability=0.5, rng):
+    """Mirror images top to bottom.
+
+    Parameters
+    ----------
+    x, probability, rng
+        As in :func:`flip_horizontal`.
+
+    Returns
+    -------
+    ndarray of x.dtype, shape (n, h, w, c)
+
+    Raises
+    ------
+    ArgumentError
+        If `x` is no such batch, or another argument is outside its bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(6, dtype=np.uint8).reshape(1, 2, 3, 1)
+    >>> flip_vertical(x, probability=1, rng=np.random.default_rng(0))[0, :, :, 0]
+    array([[3, 4, 5],
+           [0, 1, 2]], dtype=uint8)
+    """
+
+    def flipped(images):
+        return images[:, ::-1].copy()
+
+    x = _checked_batch("flip_vertical", x)
+    return _sometimes("flip_vertical", x, flipped, strength=1, probability=probability, rng=rng)
+
+
+def translate(x, *, pixels, border="zero", probability=1.0, rng):
+    """Shift each image by whole pixels, up or down and left or right.
+
+    Parameters
+    ----------
+    x : ndarray of uint8 or float, shape (n, h, w, c)
+        Images; floats in [0, 1].
+    pixels : int or pair of int
+        Largest shift, the same both ways or (rows, columns). Shifts are uniform over the whole numbers from
+        ``-pixels`` to ``pixels``.
+    border : {"zero", "edge", "reflect"}
+        What fills the space: black, the outermost pixels, or the image mirrored at them.
+    probability : float
+        Share of the images that are shifted, on average.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of x.dtype, shape (n, h, w, c)
+
+    Raises
+    ------
+    ArgumentError
+        If `x` is no such batch, or another argument is outside its bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(1, 10, dtype=np.uint8).reshape(1, 3, 3, 1)
+    >>> translate(x, pixels=(0, 1), rng=np.random.default_rng(2))[0, :, :, 0]
+    array([[0, 1, 2],
+           [0, 4, 5],
+           [0, 7, 8]], dtype=uint8)
+    """
+    x = _checked_batch("translate", x)
+    height, width = _pair("translate", "pixels", pixels, minimum=0)
+    check_choice("translate", "border", border, _BORDERS)
+
+    def shifted(images):
+        n, h, w, c = images.shape
+        frames = sliding_window_view(_bordered(images, height, width, border), (h, w, c), axis=(1, 2, 3))
+        down, across = rng.integers(0, [[2 * height + 1], [2 * width + 1]], (2, n))
+        return frames[np.arange(n), down, across, 0]
+
+    strength = max(height, width)
+    return _sometimes("translate", x, shifted, strength=strength, probability=probability, rng=rng)
+
+
+def rotate(x, *, degrees, border="zero", probability=1.0, rng):
+    """Turn each image about its middle, with linear interpolation.
+
+    Parameters
+    ----------
+    x : ndarray of uint8 or float, shape (n, h, w, c)
+        Images; floats in [0, 1].
+    degrees : float
+        Largest angle, from 0 to 180. Angles are uniform from ``-degrees`` to ``degrees``.
+    border : {"zero", "edge", "reflect"}
+        What fills the corners: black, the outermost pixels, or the image mirrored at them.
+    probability : float
+        Share of the images that are turned, on average.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of x.dtype, shape (n, h, w, c)
+
+    Raises
+    ------
+    ArgumentError
+        If `x` is no such batch, or another argument is outside its bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.zeros((2, 28, 28, 1), dtype=np.float32)
+    >>> x[:, 13:15, 4:24] = 1
+    >>> turned = rotate(x, degrees=30, rng=np.random.default_rng(2))
+    >>> [image[:, 6].argmax().item() for image in turned]
+    [11, 17]
+    """
+    x = _checked_batch("rotate", x)
+    degrees = check_number("rotate", "degrees", degrees, minimum=0, maximum=180)
+    check_choice("rotate", "border", border, _BORDERS)
+
+    def turned(images):
+        angles = np.deg2rad(rng.uniform(-degrees, degrees, len(images)))
+        cos, sin = np.cos(angles), np.sin(angles)
+        return _warped(images, np.array([[cos, -sin], [sin, cos]]), border=border)
+
+    return _sometimes("rotate", x, turned, strength=degrees, probability=probability, rng=rng)
+
+
+def zoom(x, *, amount, border="zero", probability=1.0, rng):
+    """Enlarge or shrink each image about its middle, with linear interpolation.
+
+    Parameters
+    ----------
+    x : ndarray of uint8 or float, shape (n, h, w, c)
+        Images; floats in [0, 1].
+    amount : float
+        Largest change of size, from 0 to 0.9. Factors are uniform from ``1 - amount`` (smaller) to ``1 +
+        amount`` (larger), the same for height and width.
+    border : {"zero", "edge", "reflect"}
+        What surrounds a smaller image: black, the outermost pixels, or the image mirrored at them.
+    probability : float
+        Share of the images that are zoomed, on average.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of x.dtype, shape (n, h, w, c)
+
+    Raises
+    ------
+    ArgumentError
+        If `x` is no such batch, or another argument is outside its bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.zeros((2, 28, 28, 1), dtype=np.float32)
+    >>> x[:, 9:19, 9:19] = 1
+    >>> zoomed = zoom(x, amount=0.3, rng=np.random.default_rng(1))
+    >>> [(image[13] > 0.5).sum().item() for image in zoomed]
+    [8, 12]
+    """
+    x = _checked_batch("zoom", x)
+    amount = check_number("zoom", "amount", amount, minimum=0, maximum=0.9)
+    check_choice("zoom", "border", border, _BORDERS)
+
+    def zoomed(images):
+        step = 1 / rng.uniform(1 - amount, 1 + amount, len(images))
+        none = np.zeros_like(step)
+        return _warped(images, np.array([[step, none], [none, step]]), border=border)
+
+    return _sometimes("zoom", x, zoomed, strength=amount, probability=probability, rng=rng)
+
+
+def random_crop(x, *, min_size, probability=1.0, rng):
+    """Cut a random rectangle out of each image and resize it to full size, with cubic interpolation.
+
+    Parameters
+    ----------
+    x : ndarray of uint8 or float, shape (n, h, w, c)
+        Images; floats in [0, 1].
+    min_size : int or pair of int
+        Smallest side of the rectangle in pixels, the same both ways or (height, width). Its height is uniform
+        from there to ``h``, its width to ``w``, and so is its place. At the full size nothing is cut.
+    probability : float
+        Share of the images that are cropped, on average.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of x.dtype, shape (n, h, w, c)
+
+    Raises
+    ------
+    ArgumentError
+        If `x` is no such batch, or another argument is outside its bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.zeros((1, 28, 28, 1), dtype=np.uint8)
+    >>> x[:, :, 14:] = 200
+    >>> cropped = random_crop(x, min_size=(28, 7), rng=np.random.default_rng(1))
+    >>> (cropped[0, 0, :, 0] > 100).sum().item()
+    17
+    """
+    x = _checked_batch("random_crop", x)
+    full = np.array(x.shape[1:3])
+    least = np.array(_pair("random_crop", "min_size", min_size, minimum=1))
+    if (least > full).any():
+        raise ArgumentError(
+            f"random_crop: min_size is {min_size!r}; it must be at most the images' {full[0]}x{full[1]} pixels"
+        )
+
+    def cropped(images):
+        sizes = rng.integers(least[:, None], full[:, None], (2, len(images)), endpoint=True)
+        corners = rng.integers(0, full[:, None] - sizes, endpoint=True)
+        # Pixels are squares and their coordinates the middles: a side of n pixels spans n, its middles n - 1.
+        off_middle = corners + (sizes - full[:, None]) / 2
+        scale = sizes / full[:, None]
+        none = np.zeros(len(images))
+        linear = np.array([[scale[0], none], [none, scale[1]]])
+        result = _warped(images, linear, off_middle, border="edge", interpolation=cv2.INTER_CUBIC)
+        # Cubic interpolation overshoots at edges; OpenCV clips that for bytes.
+        return result if result.dtype == np.uint8 else np.clip(result, 0, 1, out=result)
+
+    strength = (full - least).max()
+    return _sometimes("random_crop", x, cropped, strength=strength, probability=probability, rng=rng)
+
+
+# -- changing values -----------------------------------------------------------------------------------------
+
+
+def cutout(x, *, max_size, values=(0.0, 1.0), probability=1.0, rng):
+    """Cover a random rectangle of each image with one random colour [1]_ [2]_.
+
+    Parameters
+    ----------
+    x : ndarray of uint8 or float, shape (n, h, w, c)
+        Images; floats in [0, 1].
+    max_size : int or pair of int
+        Largest side of the rectangle in pixels, the same both ways or (height, width). Sides are uniform from
+        1 to there, the place is uniform over those inside the image.
+    values : pair of float
+        The colour's channels are uniform between these shares of the full range: ``(0, 0)`` is always black.
+    probability : float
+        Share of the images that are covered, on average.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of x.dtype, shape (n, h, w, c)
+
+    Raises
+    ------
+    ArgumentError
+        If `x` is no such batch, or another argument is outside its bounds.
+
+    References
+    ----------
+    .. [1] T. DeVries and G. W. Taylor, "Improved regularization of convolutional neural networks with
+    cutout",
+           arXiv:1708.04552, 2017 (squares of one size and colour, partly outside).
+    .. [2] Z. Zhong et al., "Random erasing data augmentation", AAAI 2020 (random rectangles and colours,
+    inside).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.zeros((1, 3, 5, 1))
+    >>> cutout(x, max_size=3, values=(1, 1), rng=np.random.default_rng(1))[0, :, :, 0]
+    array([[1., 1., 1., 0., 0.],
+           [1., 1., 1., 0., 0.],
+           [1., 1., 1., 0., 0.]])
+    """
+    x = _checked_batch("cutout", x)
+    full = np.array(x.shape[1:3])
+    most = np.array(_pair("cutout", "max_size", max_size, minimum=0))
+    if (most > full).any():
+        raise ArgumentError(
+            f"cutout: max_size is {max_size!r}; it must be at most the images' {full[0]}x{full[1]} pixels"
+        )
+    low, high = _value_range(values)
+
+    def covered(images):
+        n, _, _, c = images.shape
+        sizes = rng.integers(1, most[:, None], (2, n), endpoint=True)
+        first = rng.integers(0, full[:, None] - sizes, endpoint=True)
+        colours = _in_units_of(images.dtype, rng.uniform(low, high, (n, c)))
+        result = images.copy()
+        rectangles = np.concatenate([first, first + sizes]).T.tolist()
+        for image, (top, left, bottom, right), colour in zip(result, rectangles, colours, strict=True):
+            image[top:bottom, left:right] = colour
+        return result
+
+    return _sometimes("cutout", x, covered, strength=most.min(), probability=probability, rng=rng)
+
+
+def add_noise(x, *, std, probability=1.0, rng):
+    """Add Gaussian noise, drawn for every value by itself, and clip to the range.
+
+    Parameters
+    ----------
+    x : ndarray of uint8 or float, shape (n, h, w, c)
+        Images; floats in [0, 1].
+    std : float
+        Standard deviation as a share of the full range: 0.1 is 25.5 grey values of 255. (It is the standard
+        deviation, not the variance: 0.01 where 0.1 was meant cannot be seen.)
+    probability : float
+        Share of the images that get noise, on average.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of x.dtype, shape (n, h, w, c)
+
+    Raises
+    ------
+    ArgumentError
+        If `x` is no such batch, or another argument is outside its bounds.
+
+    Notes
+    -----
+    The noise takes one of 65,536 equally likely values, the quantiles of the normal distribution. Nothing
+    lies beyond 4.3 standard deviations, and drawing it takes a fifth of the time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.full((10, 28, 28, 1), 0.5)
+    >>> noisy = add_noise(x, std=0.1, rng=np.random.default_rng(0))
+    >>> round(float(noisy.std()), 2)
+    0.1
+    """
+    x = _checked_batch("add_noise", x)
+    std = check_number("add_noise", "std", std, minimum=0, maximum=1)
+
+    def noisy(images):
+        scale = std * 255 if images.dtype == np.uint8 else std
+        quantiles = (_normal_quantiles() * scale).astype(_working_dtype(images.dtype))
+        noise = quantiles.take(rng.integers(0, len(quantiles), images.shape, dtype=np.uint16))
+        noise += images
+        return _clipped(noise, images.dtype)
+
+    return _sometimes("add_noise", x, noisy, strength=std, probability=probability, rng=rng)
+
+
+def brightness(x, *, amount, probability=1.0, rng):
+    """Make each image brighter or darker by one number, and clip to the range.
+
+    Parameters
+    ----------
+    x : ndarray of uint8 or float, shape (n, h, w, c)
+        Images; floats in [0, 1].
+    amount : float
+        Largest change, as a share of the full range, from 0 to 1. Changes are uniform from ``-amount`` to
+        ``amount``.
+    probability : float
+        Share of the images that are changed, on average.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of x.dtype, shape (n, h, w, c)
+
+    Raises
+    ------
+    ArgumentError
+        If `x` is no such batch, or another argument is outside its bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.full((4, 1, 1, 1), 100, dtype=np.uint8)
+    >>> brightness(x, amount=0.2, rng=np.random.default_rng(0)).ravel()
+    array([132, 142, 111, 123], dtype=uint8)
+    """
+    x = _checked_batch("brightness", x)
+    amount = check_number("brightness", "amount", amount, minimum=0, maximum=1)
+
+    def changed(images):
+        change = rng.uniform(-amount, amount, (len(images), 1, 1, 1))
+        change *= 255 if images.dtype == np.uint8 else 1
+        return _clipped(images + change.astype(_working_dtype(images.dtype)), images.dtype)
+
+    return _sometimes("brightness", x, changed, strength=amount, probability=probability, rng=rng)
+
+
+def contrast(x, *, amount, probability=1.0, rng):
+    """Stretch or squeeze the values of each image about their mean, and clip to the range.
+
+    Parameters
+    ----------
+    x : ndarray of uint8 or float, shape (n, h, w, c)
+        Images; floats in [0, 1].
+    amount : float
+        Largest change of the factor, from 0 to 1. Factors are uniform from ``1 - amount`` (flatter) to
+        ``1 + amount``; the mean is that of the image, over all channels.
+    probability : float
+        Share of the images that are changed, on average.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of x.dtype, shape (n, h, w, c)
+
+    Raises
+    ------
+    ArgumentError
+        If `x` is no such batch, or another argument is outside its bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([100, 200], dtype=np.uint8).reshape(1, 1, 2, 1)
+    >>> contrast(x, amount=0.9, rng=np.random.default_rng(0)).ravel()
+    array([121, 179], dtype=uint8)
+    """
+    x = _checked_batch("contrast", x)
+    amount = check_number("contrast", "amount", amount, minimum=0, maximum=1)
+
+    def changed(images):
+        dtype = _working_dtype(images.dtype)
+        factors = rng.uniform(1 - amount, 1 + amount, (len(images), 1, 1, 1)).astype(dtype)
+        means = images.reshape(len(images), -1).mean(axis=1, dtype=dtype).reshape(factors.shape)
+        result = images * factors
+        result += means * (1 - factors)
+        return _clipped(result, images.dtype)
+
+    return _sometimes("contrast", x, changed, strength=amount, probability=probability, rng=rng)
+
+
+# -- putting transforms to work ------------------------------------------------------------------------------
+
+
+def compose(*transforms):
+    """Chain transforms into one.
+
+    Parameters
+    ----------
+    *transforms : callable
+        Each is called as ``transform(x, rng=rng)``: a function of this module with its options bound by
+        ``functools.partial``, or your own. None at all give the identity.
+
+    Returns
+    -------
+    callable
+        ``pipeline(x, rng=rng)``, which runs them in this order.
+
+    Raises
+    ------
+    ArgumentError
+        If one of them cannot be called.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> import numpy as np
+    >>> pipeline = compose(flip_horizontal, partial(rotate, degrees=5), partial(cutout, max_size=8))
+    >>> pipeline(np.zeros((32, 28, 28, 1), dtype=np.uint8), rng=np.random.default_rng(0)).shape
+    (32, 28, 28, 1)
+    """
+    for transform in transforms:
+        if not callable(transform):
+            raise ArgumentError(
+                f"compose: one of transforms is {transform!r}; it must be callable as transform(x, rng=rng)"
+            )
+    return partial(_one_after_another, transforms)
+
+
+def _one_after_another(transforms, x, *, rng):
+    for transform in transforms:
+        x = transform(x, rng=rng)
+    return x
+
+
+def AugmentedBatches(x, y, *, transform, batch_size, seed, shuffle=True):
+    """Make batches for ``model.fit`` that are shuffled and transformed anew in every epoch.
+
+    What a batch holds depends on `seed`, the epoch and the batch's number only. The batches shuffle
+    themselves: call ``model.fit(batches, shuffle=False)``, or Keras will shuffle their order once more, by
+    Python's global random state.
+
+    Parameters
+    ----------
+    x : ndarray of uint8 or float, shape (n, h, w, c)
+        Images. They stay in memory as they are; a batch at a time is transformed.
+    y : ndarray, shape (n, ...)
+        Labels.
+    transform : callable
+        Called as ``transform(images, rng=rng)``; see :func:`compose`.
+    batch_size : int
+        Images in a batch; the last one may be smaller.
+    seed : int
+        Decides the order and the transforms of all epochs.
+    shuffle : bool
+        Whether every epoch has its own order.
+
+    Returns
+    -------
+    keras.utils.PyDataset
+        ``len(batches)`` batches ``(images, labels)``.
+
+    Raises
+    ------
+    ArgumentError
+        If `x` and `y` differ in length or are empty, or another argument is not as described.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, y = np.zeros((100, 28, 28, 1), dtype=np.uint8), np.arange(100)
+    >>> batches = AugmentedBatches(x, y, transform=flip_horizontal, batch_size=32, seed=0)
+    >>> len(batches), batches[3][0].shape
+    (4, (4, 28, 28, 1))
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(x) == 0:
+        raise ArgumentError(
+            f"AugmentedBatches: x has shape {x.shape}, y has shape {y.shape}; "
+            "they must have the same number of entries, at least 1"
+        )
+    if not callable(transform):
+        raise ArgumentError(
+            f"AugmentedBatches: transform is {transform!r}; it must be callable as transform(images, rng=rng)"
+        )
+    batch_size = check_integer("AugmentedBatches", "batch_size", batch_size, minimum=1)
+    seed = check_integer("AugmentedBatches", "seed", seed, minimum=0)
+    return _batches_class()(x, y, transform, batch_size, seed, bool(shuffle))
+
+
+@lru_cache(maxsize=1)
+def _batches_class():
+    """Define the class on first use, because its base comes from Keras, which takes seconds to import."""
+    import keras
+
+    class Batches(keras.utils.PyDataset):
+        def __init__(self, x, y, transform, batch_size, seed, shuffle):
+            super().__init__()
+            self._x, self._y, self._transform = x, y, transform
+            self._batch_size, self._seed, self._shuffle = batch_size, seed, shuffle
+            self._plan = self._plan_of_epoch(0)
+
+        def __len__(self):
+            return -(-len(self._x) // self._batch_size)
+
+        def __getitem__(self, number):
+            epoch, order = self._plan
+            chosen = order[number * self._batch_size : (number + 1) * self._batch_size]
+            rng = np.random.default_rng([self._seed, epoch, number])
+            return self._transform(self._x[chosen], rng=rng), self._y[chosen]
+
+        def on_epoch_end(self):
+            """Plan the next epoch. Keras calls this after each one, and once before the first."""
+            self._plan = self._plan_of_epoch(self._plan[0] + 1)
+
+        def _plan_of_epoch(self, epoch):
+            order = np.arange(len(self._x))
+            if self._shuffle:
+                np.random.default_rng([self._seed, epoch]).shuffle(order)
+            return epoch, order
+
+    return Batches
+
+
+def augmentation_layer(
+    *,
+    degrees=0.0,
+    translation=0.0,
+    zoom=0.0,
+    brightness=0.0,
+    contrast=0.0,
+    horizontal_flip=False,
+    border="zero",
+    seed,
+):
+    """Build the transforms as a layer that acts in training and lets images pass in inference.
+
+    Parameters
+    ----------
+    degrees : float
+        Largest rotation, from 0 to 180 degrees each way. (Keras' own argument is in turns: 0.1 there is 36
+        degrees.)
+    translation : float
+        Largest shift, as a share of the image's height and width, from 0 to 1.
+    zoom, brightness, contrast : float
+        As `amount` in :func:`zoom`, :func:`brightness`, :func:`contrast`.
+    horizontal_flip : bool
+        Whether to mirror half of the images. Off by default: a mirrored digit is another sign, or none.
+    border : {"zero", "edge", "reflect"}
+        What fills the space that moved pixels leave.
+    seed : int
+        Decides the random parameters.
+
+    Returns
+    -------
+    keras.Sequential
+        Takes float images in [0, 1], shape (n, h, w, c).
+
+    Raises
+    ------
+    ArgumentError
+        If a strength is outside its bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = augmentation_layer(degrees=10, seed=0)
+    >>> x = np.random.default_rng(0).random((2, 8, 8, 1), dtype=np.float32)
+    >>> bool(np.allclose(layer(x), x)), bool(np.allclose(layer(x, training=True), x))
+    (True, False)
+    """
+    limits = {"degrees": 180, "translation": 1, "zoom": 0.9, "brightness": 1, "contrast": 1}
+    for (name, limit), strength in zip(limits.items(), (degrees, translation, zoom, brightness, contrast),
+    strict=True):
+        check_number("augmentation_layer", name, strength, minimum=0, maximum=limit)
+    check_choice("augmentation_layer", "border", border, _BORDERS)
+    seed = check_integer("augmentation_layer", "seed", seed, minimum=0)
+    import keras
+
+    make = keras.layers
+    fill = {"fill_mode": {"zero": "constant", "edge": "nearest", "reflect": "reflect"}[border]}
+    values = {"value_range": (0.0, 1.0)}
+    # Keras' zoom factor is the change of the part that is seen: 1 / (1 + zoom) - 1 enlarges by 1 + zoom.
+    seen = (1 / (1 + zoom) - 1, 1 / (1 - zoom) - 1)
+    candidates = [
+        (horizontal_flip, partial(make.RandomFlip, "horizontal")),
+        (degrees, partial(make.RandomRotation, degrees / 360, **fill)),
+        (translation, partial(make.RandomTranslation, translation, translation, **fill)),
+        (zoom, partial(make.RandomZoom, seen, **fill)),
+        (brightness, partial(make.RandomBrightness, brightness, **values)),
+        (contrast, partial(make.RandomContrast, contrast, **values)),
+    ]
+    layers = [build(seed=seed + place) for place, (strength, build) in enumerate(candidates) if strength]
+    return _in_training_class()(layers or [make.Identity()], name="augmentation")
+
+
+@lru_cache(maxsize=1)
+def _in_training_class():
+    """Define the class on first use, as above."""
+    import keras
+
+    @keras.saving.register_keras_serializable(package="course_utils")
+    class InTraining(keras.Sequential):
+        # Keras' random layers take a plain call, model(x), for training. This one must be told that it
+        # trains.
+        def call(self, inputs, training=False, mask=None):
+            return super().call(inputs, training=training, mask=mask)
+
+    return InTraining
+
+
+# -- arguments -----------------------------------------------------------------------------------------------
+
+
+def _checked_batch(function, x):
+    x = np.asarray(x)
+    if x.ndim != 4 or 0 in x.shape[1:]:
+        raise ArgumentError(f"{function}: x has shape {x.shape}; it must be (n, h, w, c) with pixels in it")
+    if x.dtype not in _DTYPES:
+        raise ArgumentError(f"{function}: x has dtype {x.dtype}; it must be uint8, float32 or float64")
+    # Written so that NaN, which compares false, is caught too.
+    if x.dtype != np.uint8 and x.size and not (x.min() >= 0 and x.max() <= 1):
+        raise ArgumentError(
+            f"{function}: x has values from {x.min():g} to {x.max():g}; floats must lie in [0, 1] (bytes / 255 do)"
+        )
+    return x
+
+
+def _pair(function, name, value, *, minimum):
+    values = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+    if len(values) != 2:
+        raise ArgumentError(f"{function}: {name} is {value!r}; it must be an integer or a pair (rows, columns)")
+    return tuple(check_integer(function, name, item, minimum=minimum) for item in values)
+
+
+def _value_range(values):
+    if not isinstance(values, (list, tuple)) or len(values) != 2:
+        raise ArgumentError(f"cutout: values is {values!r}; it must be a pair (low, high)")
+    low, high = (check_number("cutout", "values", value, minimum=0, maximum=1) for value in values)
+    if low > high:
+        raise ArgumentError(f"cutout: values is {values!r}; the first must not be above the second")
+    return low, high
+
+
+# -- the machinery -------------------------------------------------------------------------------------------
+
+
+def _sometimes(function, x, transform, *, strength, probability, rng):
+    """Apply `transform` to a random share of the images, and to none if its strength is 0.
+
+    The transform is given images that it must not change, and returns new ones.
+    """
+    probability = check_number(function, "probability", probability, minimum=0, maximum=1)
+    if not isinstance(rng, np.random.Generator):
+        raise ArgumentError(f"{function}: rng is {rng!r}; it must be a numpy.random.Generator")
+    chosen = np.flatnonzero(rng.random(len(x)) < probability)
+    if not strength or not len(chosen):
+        return x.copy()
+    if len(chosen) == len(x):
+        return transform(x)
+    result = x.copy()
+    result[chosen] = transform(x[chosen])
+    return result
+
+
+def _mirrored(images):
+    # To OpenCV the batch is one tall image; it mirrors rows of colour pixels faster than NumPy copies them
+    # backwards.
+    n, h, w, c = images.shape
+    return cv2.flip(np.ascontiguousarray(images).reshape(n * h, w, c), 1).reshape(images.shape)
+
+
+def _bordered(images, rows, columns, border):
+    """Lay `rows` and `columns` of border around each image."""
+    if border != "zero":
+        return np.pad(images, ((0, 0), (rows, rows), (columns, columns), (0, 0)), mode=_BORDERS[border])
+    n, h, w, c = images.shape
+    result = np.zeros((n, h + 2 * rows, w + 2 * columns, c), dtype=images.dtype)
+    result[:, rows : rows + h, columns : columns + w] = images
+    return result
+
+
+def _warped(images, linear, offset=0.0, *, border, interpolation=cv2.INTER_LINEAR):
+    """Resample each image at ``linear @ (position - middle) + middle + offset``.
+
+    Coordinates are (row, column); `linear` is (2, 2, n), `offset` (2, n). The batch becomes one tall image,
+    with a border around each of its parts as wide as the coordinates reach, so that OpenCV resamples it in
+    one call.
+    """
+    n, h, w, c = images.shape
+    if c > 4:
+        # OpenCV's cubic interpolation stops at four channels.
+        groups = [images[..., i : i + 4] for i in range(0, c, 4)]
+        options = {"border": border, "interpolation": interpolation}
+        return np.concatenate([_warped(group, linear, offset, **options) for group in groups], axis=3)
+    coefficients = np.empty((2, n, 3))
+    coefficients[:, :, :2] = linear.transpose(0, 2, 1)
+    coefficients[:, :, 2] = np.array([[(h - 1) / 2], [(w - 1) / 2]]) + offset
+    grid, corners = _positions(h, w)
+    reach = coefficients @ corners
+    # Linear interpolation looks one pixel further, cubic two.
+    outside = np.maximum(-reach.min(axis=(1, 2)), reach.max(axis=(1, 2)) - (h - 1, w - 1))
+    rows, columns = (int(max(0, np.ceil(side))) + 2 for side in outside)
+    tall = h + 2 * rows
+    per_call = max(1, _ROWS_PER_CALL // tall)
+    result = np.empty_like(images)
+    for first in range(0, n, per_call):
+        part = _bordered(images[first : first + per_call], rows, columns, border)
+        weights = coefficients[:, first : first + per_call].copy()
+        weights[0, :, 2] += rows + tall * np.arange(len(part))
+        weights[1, :, 2] += columns
+        maps = (weights.astype(np.float32).reshape(-1, 3) @ grid).reshape(2, -1, w)
+        warped = cv2.remap(part.reshape(len(part) * tall, -1, c), maps[1], maps[0], interpolation)
+        result[first : first + per_call] = warped.reshape(-1, h, w, c)
+    return result
+
+
+@lru_cache(maxsize=16)
+def _positions(h, w):
+    """Return the pixels of an image and its corners as columns (row, column, 1), about the middle."""
+    rows, columns = np.arange(h) - (h - 1) / 2, np.arange(w) - (w - 1) / 2
+    grid = np.stack([np.repeat(rows, w), np.tile(columns, h), np.ones(h * w)]).astype(np.float32)
+    corners = grid[:, [0, w - 1, (h - 1) * w, h * w - 1]].astype(np.float64)
+    return grid, corners
+
+
+@lru_cache(maxsize=1)
+def _normal_quantiles():
+    quantiles = ndtri((np.arange(65536) + 0.5) / 65536)
+    return quantiles / quantiles.std()
+
+
+def _working_dtype(dtype):
+    return np.float32 if dtype == np.uint8 else dtype
+
+
+def _in_units_of(dtype, shares):
+    return np.rint(shares * 255).astype(dtype) if dtype == np.uint8 else shares.astype(dtype)
+
+
+def _clipped(values, dtype):
+    """Bring freshly computed values into the range of images of this dtype."""
+    if dtype != np.uint8:
+        return np.clip(values, 0, 1, out=values)
+    np.rint(values, out=values)
+    return np.clip(values, 0, 255, out=values).astype(np.uint8)
