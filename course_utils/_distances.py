@@ -1,0 +1,235 @@
+"""Distances between feature rows: exact for listed pairs, fast with a proven error bound for whole blocks.
+
+A matrix product adds up in an order that depends on the shapes of its blocks, so the last bits of a distance
+computed that way depend on the block in which it was computed, and equal vectors need not tie. Retrieval
+therefore *defines* a distance as :func:`pair_distances` computes it: in float64, element by element, summed by
+halves, a function of the two rows and of nothing else. :class:`Screen` uses fast products in float32 only to
+tell which distances are surely below a threshold and which surely are not; the few in between are looked up
+with :func:`pair_distances`. No result depends on block sizes, threads, shards or the BLAS in use.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from course_utils.errors import ArgumentError
+
+METRICS = ("euclidean", "cosine", "l1")
+
+_CHUNK = 2**15  # elements of one work piece: two float64 copies of it fit in a core's level-2 cache
+_UNIT = 2.0**-24  # unit round-off of float32
+_LARGEST = 1e150  # the square of anything larger may overflow float64
+
+
+def n_threads():
+    """Return how many threads NumPy work is spread over: the cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def map_threads(function, items):
+    """Call `function` on every item, in threads when there are several; the results keep the items' order."""
+    items = list(items)
+    if len(items) < 2 or n_threads() < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(min(n_threads(), len(items))) as pool:
+        return list(pool.map(function, items))
+
+
+def check_features(function, name, features, *, metric):
+    """Return `features` as a 2-D array of finite numbers; the message of an error names the first bad row."""
+    features = np.asarray(features)
+    if features.ndim != 2 or features.shape[1] == 0 or features.dtype.kind not in "biuf":
+        raise ArgumentError(
+            f"{function}: {name} has shape {features.shape} and type {features.dtype}; "
+            "it must be a 2-D array of numbers, one row an item (images.vectorise flattens images)"
+        )
+    if features.dtype.kind == "f":
+        check_finite(function, name, features)
+    if features.size and largest_magnitude(features) > _LARGEST:
+        raise ArgumentError(f"{function}: {name} holds magnitudes over {_LARGEST:g}; scale the features down")
+    if metric == "cosine":
+        empty = np.flatnonzero(~features.any(axis=1))
+        if len(empty):
+            raise ArgumentError(
+                f"{function}: {name}[{empty[0]}] is all zeros; with metric 'cosine' every row must have a direction"
+            )
+    return features
+
+
+def check_finite(function, name, matrix, *, first_row=0):
+    """Raise if a row of the 2-D float `matrix` holds NaN or infinity; rows are counted from `first_row`."""
+    # A sum over everything is the cheapest test that NaN and infinity cannot pass; large values may overflow it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(matrix.sum()):
+            return
+    for row, values in enumerate(matrix):
+        if not np.isfinite(values).all():
+            bad = values[~np.isfinite(values)][0]
+            raise ArgumentError(f"{function}: {name}[{first_row + row}] holds {bad}; every value must be finite")
+
+
+def largest_magnitude(features):
+    """Return the largest absolute value as a float, 0 for an empty array."""
+    if not features.size:
+        return 0.0
+    return max(float(features.max()), -float(features.min()))
+
+
+def pair_distances(probe, probe_rows, gallery, gallery_rows, metric):
+    """Return the exact distance of each pair ``probe[probe_rows[i]], gallery[gallery_rows[i]]``.
+
+    These are comparison distances: for ``"euclidean"`` the *squared* distance, for ``"cosine"`` the squared
+    distance of the unit vectors (twice the cosine distance), for ``"l1"`` the sum of absolute differences.
+
+    Parameters
+    ----------
+    probe : ndarray, shape (n_probes, n_features)
+        Feature rows.
+    probe_rows : ndarray of int, shape (n_pairs,)
+        The first row of each pair.
+    gallery : ndarray, shape (n_gallery, n_features)
+        Feature rows.
+    gallery_rows : ndarray of int, shape (n_pairs,)
+        The second row of each pair.
+    metric : {"euclidean", "cosine", "l1"}
+        Which distance.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_pairs,)
+    """
+    out = np.empty(len(probe_rows))
+    step = max(1, _CHUNK // probe.shape[1])
+
+    def fill(start):
+        pairs = slice(start, start + step)
+        difference = _load(gallery[gallery_rows[pairs]], metric)
+        np.subtract(_load(probe[probe_rows[pairs]], metric), difference, out=difference)
+        if metric == "l1":
+            np.abs(difference, out=difference)
+        else:
+            np.multiply(difference, difference, out=difference)
+        out[pairs] = _sum_by_halves(difference)
+
+    map_threads(fill, range(0, len(probe_rows), step))
+    return out
+
+
+def _load(rows, metric):
+    """Return the rows as float64, for the cosine metric scaled to length 1."""
+    rows = rows.astype(np.float64)
+    if metric == "cosine":
+        # First to magnitude 1, so that neither tiny nor huge rows lose digits in the squares.
+        rows /= np.abs(rows).max(axis=1, keepdims=True)
+        rows /= np.sqrt(_sum_by_halves(rows * rows))[:, None]
+    return rows
+
+
+def _sum_by_halves(terms):
+    """Sum each row by adding its second half onto its first until one column is left; overwrites `terms`.
+
+    Only element-wise additions: unlike a reduction or a product, they leave no freedom in the order, so that a
+    row's sum is the same bits wherever the row stands.
+    """
+    width = terms.shape[1]
+    while width > 1:
+        half = width // 2
+        terms[:, :half] += terms[:, width - half : width]
+        width -= half
+    return terms[:, 0]
+
+
+class Screen:
+    """Approximate comparison distances of some probes to blocks of a gallery, with a bound on their error.
+
+    For ``"euclidean"`` and ``"cosine"`` the screened value of probe `x` and item `y` is ``|y|²/2 - x·y``, that
+    is ``(distance - |x|²) / 2``: one matrix product in float32, with one column more for ``|y|²/2``. Rows are
+    shifted by the probes' mean first, which changes no distance and makes the bound tighter when features share a large
+    offset, and scaled by a power of two, so that float32 neither overflows nor underflows. ``"l1"`` uses
+    SciPy's float64 distances, whose error is tiny.
+
+    Parameters
+    ----------
+    probe : ndarray, shape (n_probes, n_features)
+        The probes of one work piece.
+    largest : float
+        A bound on the magnitude of all probe and gallery features.
+    metric : {"euclidean", "cosine", "l1"}
+    """
+
+    def __init__(self, probe, *, largest, metric):
+        self._metric = metric
+        self.dtype = np.dtype(np.float64 if metric == "l1" else np.float32)
+        rows = _load(probe, metric)
+        if metric == "l1":
+            self._rows = rows
+            return
+        self._centre = rows.mean(axis=0)
+        largest = 1.0 if metric == "cosine" else largest
+        self._scale = 2.0 ** -np.frexp(largest)[1] if largest else 1.0
+        rows = (rows - self._centre) * self._scale
+        self._squares = np.einsum("ij,ij->i", rows, rows)
+        self._rows = np.ones((len(rows), rows.shape[1] + 1), np.float32)
+        np.negative(rows, out=self._rows[:, :-1], casting="same_kind")
+
+    def block(self, gallery):
+        """Prepare some gallery rows. Returns the block and the largest length of its (shifted, scaled) rows."""
+        if self._metric == "l1":
+            return _load(gallery, self._metric), None
+        block = np.empty((len(gallery), gallery.shape[1] + 1), np.float32)
+        step = max(1, _CHUNK // gallery.shape[1])
+
+        def fill(start):
+            rows = _load(gallery[start : start + step], self._metric)
+            rows -= self._centre
+            rows *= self._scale
+            half = np.einsum("ij,ij->i", rows, rows) / 2
+            block[start : start + step, :-1] = rows
+            block[start : start + step, -1] = half
+            return half.max()
+
+        halves = map_threads(fill, range(0, len(gallery), step))
+        return block, np.sqrt(2 * max(halves))
+
+    def values(self, start, stop, block, out):
+        """Write the screened values of probes `start` to `stop` and a prepared block into `out`, and return it."""
+        if self._metric == "l1":
+            out[:] = cdist(self._rows[start:stop], block[0], "cityblock")
+            return out
+        return np.matmul(self._rows[start:stop], block[0].T, out=out)
+
+    def bounds(self, probe_rows, thresholds, block):
+        """Return two arrays: values below the first are surely below the threshold, from the second on above.
+
+        The error of a dot product of `n` terms in float32, in any order, is at most ``n·u`` times the product of
+        the two lengths, ``u = 2⁻²⁴`` (Higham, Accuracy and Stability of Numerical
+        Algorithms, 2002, section 3.1). Rounding the rows, the lengths and the exact distances to their types adds
+        a few units more.
+
+        Parameters
+        ----------
+        probe_rows : ndarray of int, shape (n,)
+            The probe of each threshold.
+        thresholds : ndarray of float64, shape (n,)
+            Comparison distances, as :func:`pair_distances` gives them.
+        block : tuple
+            What :meth:`block` returned.
+        """
+        n_terms = self._rows.shape[1] + 16
+        if self._metric == "l1":
+            slack = thresholds * (n_terms * 2.0**-51) + np.finfo(np.float64).tiny
+            return thresholds - slack, thresholds + slack
+        squares = self._squares[probe_rows]
+        length, longest = np.sqrt(squares), block[1]
+        product = longest * (length + longest / 2)
+        slack = 1.001 * n_terms * (_UNIT * product + 2.0**-120) + 2.0**-44 * (length + longest) ** 2
+        centre = (thresholds * self._scale**2 - squares) / 2
+        # Rounded outwards: the comparison with float32 values stays on the safe side.
+        # Clipped, since thresholds from other shards may lie far outside float32; no value here comes near 1e38.
+        lower = np.nextafter(np.clip(centre - slack, -1e38, 1e38).astype(np.float32), np.float32(-np.inf))
+        upper = np.nextafter(np.clip(centre + slack, -1e38, 2e38).astype(np.float32), np.float32(np.inf))
+        return lower, upper

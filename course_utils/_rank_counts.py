@@ -1,0 +1,234 @@
+"""Counting how many distances lie below thresholds, without sorting them, and what follows for each probe.
+
+A true match's rank is the number of other gallery items nearer to the probe. So ranking needs no sorted
+gallery: for each probe only the distances of its few true matches are sorted, and every other distance is
+dropped into the gap between two of them. Counts over parts of a gallery add up.
+"""
+
+import numpy as np
+
+_MOST_CELLS = 2048  # a row's histogram; with 8-byte counts a batch of eight rows fits in the level-2 cache
+
+
+def ragged_positions(starts, counts):
+    """Return ``concatenate([arange(s, s + c) for s, c in zip(starts, counts)])`` without the loop.
+
+    Examples
+    --------
+    >>> ragged_positions(np.array([5, 0, 2]), np.array([2, 0, 3]))
+    array([5, 6, 2, 3, 4])
+    """
+    ends = np.cumsum(counts)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + counts, counts)
+
+
+def place_thresholds(values, lower, upper, offsets):
+    """Count, row by row, the values below each threshold and list those too near to one to tell.
+
+    Each threshold is an interval: a value below `lower` is surely below it, from `upper` on surely above. A
+    histogram of equal cells settles most values; only those in a cell that an interval touches are compared.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n_rows, n_columns)
+        No NaN; infinity is above everything.
+    lower, upper : ndarray of float, shape (n_thresholds,)
+        Ascending within a row, ``lower < upper``, finite.
+    offsets : ndarray of int, shape (n_rows + 1,)
+        Row `i` has the thresholds ``offsets[i]:offsets[i + 1]``, at least one.
+
+    Returns
+    -------
+    below : ndarray of int64, shape (n_thresholds,)
+        Values below `lower`.
+    within : ndarray of int64, shape (n_thresholds,)
+        Values from `lower` up to `upper`, `upper` itself excluded.
+    pending : tuple of two ndarrays of int
+        Rows and columns of the values inside any of their row's intervals, rows ascending, and within a row
+        values ascending.
+    """
+    n_rows, n_columns = values.shape
+    n_cells = int(np.clip(n_columns // 4, 16, _MOST_CELLS))
+    first = lower[offsets[:-1]]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        scale = (n_cells - 4) / (upper[offsets[1:] - 1] - first)
+    limits = np.finfo(values.dtype)
+    scale = np.clip(scale, limits.tiny, limits.max / 4).astype(values.dtype)
+    base = (np.arange(n_rows) * n_cells + 1).astype(values.dtype)
+    owner = np.repeat(np.arange(n_rows), np.diff(offsets))
+
+    # The cell is a non-decreasing function of the value, by the same roundings for values and bounds. Cell 0
+    # takes what is below every threshold, the last one what is above.
+    cell, near = _cells(values, first, scale, base, n_cells)
+    from_cell = _cell_of(lower, first[owner], scale[owner], base[owner], n_cells)
+    to_cell = _cell_of(upper, first[owner], scale[owner], base[owner], n_cells)
+    size = n_rows * n_cells
+    depth = np.bincount(from_cell, minlength=size + 1) - np.bincount(to_cell + 1, minlength=size + 1)
+    touched = np.cumsum(depth)[:size] > 0
+    histogram = np.bincount(cell, minlength=size)
+    histogram[touched] = 0
+    below = np.cumsum(histogram.reshape(n_rows, n_cells), axis=1).ravel()[from_cell]
+
+    open_values = np.flatnonzero(touched.take(cell))
+    if near is not None:
+        open_values = near.take(open_values)
+    cuts = np.searchsorted(open_values, np.arange(n_rows + 1) * n_columns)
+    flat = values.reshape(-1)
+    within = np.empty_like(below)
+    pending = []
+    for row in range(n_rows):
+        own = slice(offsets[row], offsets[row + 1])
+        columns = open_values[cuts[row] : cuts[row + 1]]
+        row_values = flat.take(columns)
+        order = np.argsort(row_values)
+        row_values = row_values[order]
+        start = row_values.searchsorted(lower[own])
+        stop = row_values.searchsorted(upper[own])
+        below[own] += start
+        within[own] = stop - start
+        if within[own].any():
+            depth = np.bincount(start, minlength=len(order) + 1) - np.bincount(stop, minlength=len(order) + 1)
+            pending.append(columns[order[np.cumsum(depth)[:-1] > 0]])
+    pending = np.concatenate(pending) if pending else np.empty(0, np.intp)
+    return below, within, np.divmod(pending, n_columns)
+
+
+def _cells(values, first, scale, base, n_cells):
+    """Return the histogram cell of each value, or of the near ones and their flat positions, if those are few."""
+    with np.errstate(over="ignore"):
+        scaled = values - first[:, None]
+        scaled *= scale[:, None]
+    is_near = scaled < n_cells - 2
+    if np.count_nonzero(is_near) < values.size // 4:
+        near = np.flatnonzero(is_near)
+        scaled = scaled.reshape(-1).take(near)
+        base = base.take(near // values.shape[1])
+    else:
+        near, base = None, base[:, None]
+    np.clip(scaled, -1, n_cells - 2, out=scaled)
+    scaled += base
+    return scaled.astype(np.intp).reshape(-1), near
+
+
+def _cell_of(bound, first, scale, base, n_cells):
+    with np.errstate(over="ignore"):
+        return (np.clip((bound - first) * scale, -1, n_cells - 2) + base).astype(np.intp)
+
+
+def probe_statistics(below, equal, offsets, ties):
+    """Turn the counts at each true match into one row of measures for each probe.
+
+    Parameters
+    ----------
+    below, equal : ndarray of int64, shape (n_matches,)
+        How many non-matching gallery items are nearer than the match, and exactly as near. `below` does not
+        decrease within a probe.
+    offsets : ndarray of int, shape (n_probes + 1,)
+        Probe `i` has the matches ``offsets[i]:offsets[i + 1]``.
+    ties : {"expected", "pessimistic", "optimistic"}
+        Average over all orders of equally near items, matches last, or matches first.
+
+    Returns
+    -------
+    dict of ndarray
+        ``rank`` (expected 0-based rank of the first match), ``average_precision``,
+        ``inverse_negative_penalty``, ``r_precision``: float64, NaN without a match. ``first_tie``: int64,
+        shape (n_probes, 3): items before the first match's tie, matches in it, others in it.
+    """
+    if ties == "pessimistic":
+        below, equal = below + equal, np.zeros_like(equal)
+    elif ties == "optimistic":
+        equal = np.zeros_like(equal)
+    counts = np.diff(offsets)
+    has_match = np.flatnonzero(counts)
+    starts, counts = offsets[has_match], counts[has_match]
+    n_matches = np.repeat(counts, counts)
+    position = ragged_positions(np.zeros_like(counts), counts)
+    rank = below + position
+
+    first_tie = np.zeros((len(offsets) - 1, 3), np.int64)
+    first_tie[has_match, 0] = below[starts]
+    first_tie[has_match, 1] = 1
+    first_rank = below[starts].astype(np.float64)
+    precision = (position + 1) / (rank + 1)
+    in_top = (rank < n_matches).astype(np.float64)
+    penalty = counts / (rank[starts + counts - 1] + 1)
+
+    probe_of = np.repeat(np.arange(len(counts)), counts)
+    for start, stop in _tied_groups(below, equal, probe_of):
+        probe, before = probe_of[start], rank[start]
+        tied, others = stop - start, equal[start]
+        precision[start:stop] = _tied_precision(position[start], before, tied, others)
+        in_top[start:stop] = np.clip((counts[probe] - before) / (tied + others), 0, 1)
+        if start == starts[probe]:
+            first_rank[probe] = before + others / (tied + 1)
+            first_tie[has_match[probe], 1:] = tied, others
+        if stop == starts[probe] + counts[probe]:
+            last = before + tied + others - np.arange(others + 1)
+            penalty[probe] = counts[probe] * (first_of_tie(tied, others) / last).sum()
+
+    def spread(values):
+        out = np.full(len(offsets) - 1, np.nan)
+        out[has_match] = values
+        return out
+
+    def mean(values):
+        return spread(np.add.reduceat(values, starts) / counts if len(starts) else [])
+
+    return {
+        "rank": spread(first_rank),
+        "average_precision": mean(precision),
+        "inverse_negative_penalty": spread(penalty),
+        "r_precision": mean(in_top),
+        "first_tie": first_tie,
+    }
+
+
+def _tied_groups(below, equal, probe_of):
+    """Return (start, stop) of each run of matches of one probe that tie with the same non-matching items."""
+    tied = np.flatnonzero(equal)
+    if not len(tied):
+        return []
+    fresh = np.ones(len(tied), bool)
+    fresh[1:] = (np.diff(probe_of[tied]) != 0) | (np.diff(below[tied]) != 0)
+    heads = np.flatnonzero(fresh)
+    return zip(tied[heads], tied[np.append(heads[1:], len(tied)) - 1] + 1, strict=True)
+
+
+def _tied_precision(found, before, tied, others):
+    """Return the mean precision at `tied` matches spread at random among as many places plus `others`.
+
+    Place `s` of the tie (from 1) holds a match with the same chance as any other; given that it does, the
+    ``s - 1`` places before it hold ``(s - 1)(tied - 1) / (tied + others - 1)`` matches on average.
+    """
+    place = np.arange(1, tied + others + 1)
+    earlier = (place - 1) * ((tied - 1) / (tied + others - 1))
+    return ((found + 1 + earlier) / (before + place)).mean()
+
+
+def first_of_tie(tied, others):
+    """Return the chance that exactly `r` of the `others` come before the first of the `tied`, in random order.
+
+    Parameters
+    ----------
+    tied, others : int
+        Numbers of items of either kind, `tied` at least 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (others + 1,)
+
+    Examples
+    --------
+    >>> first_of_tie(1, 3)
+    array([0.25, 0.25, 0.25, 0.25])
+    >>> first_of_tie(2, 1).round(3)
+    array([0.667, 0.333])
+    """
+    # C(tied + others - 1 - r, tied - 1) / C(tied + others, tied), built up by its ratio of neighbours.
+    total = tied + others
+    before = np.arange(others)
+    chance = np.empty(others + 1)
+    chance[0] = tied / total
+    chance[1:] = chance[0] * np.cumprod((others - before) / (total - 1 - before))
+    return chance
