@@ -42,7 +42,11 @@ def _run_options(command):
         click.option("--only", multiple=True, metavar="NAME", help="Only this notebook, such as 02; may be repeated."),
         click.option("--force", is_flag=True, help="Run fresh notebooks too."),
         click.option(
-            "--jobs", type=click.IntRange(min=1), default=_cores, show_default="the cores", help="Notebooks at a time."
+            "--jobs",
+            type=click.IntRange(min=1),
+            default=_cores,
+            show_default="the cores",
+            help="Notebooks at a time.",
         ),
     ]
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
@@ -117,7 +121,9 @@ def _run(project, profile, only, force, jobs):
         outcome = execute.run_jobs(project, planned, force=force, workers=jobs, notify=progress)
     failed = [name for name, state in outcome.items() if state == "failed"]
     for name in failed:
-        click.echo(f"failed: {name}: {progress.messages[name]} (log: {project.log(profile, name).relative_to(project.root)})")
+        click.echo(
+            f"failed: {name}: {progress.messages[name]} (log: {project.log(profile, name).relative_to(project.root)})"
+        )
     return 1 if failed else 0
 
 

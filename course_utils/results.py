@@ -103,7 +103,8 @@ def record(name, value, *, unit=None, **context):
     unit : str, optional
         The unit, ``"s"`` for instance. Shares and counts have none.
     **context
-        More to keep with the value, such as ``low`` and ``high``, the ends of its interval.
+        More to keep with the value, such as ``low`` and ``high``, the ends of its interval. None and NaN say that there
+        is none, as after a single run.
 
     Raises
     ------
@@ -118,7 +119,7 @@ def record(name, value, *, unit=None, **context):
     """
     if not isinstance(name, str) or not _NAME.match(name):
         raise ArgumentError(f"record: name is {name!r}; it must be lower-case letters, digits and underscores")
-    plain = {key: _plain(f"{name}, {key}", item) for key, item in context.items()}
+    plain = {key: _plain_context(f"{name}, {key}", item) for key, item in context.items()}
     entry = Record(name, _plain(name, value), unit, plain)
     _records[name] = entry
     text = repr(entry.value) if not isinstance(entry.value, str) else entry.value
@@ -300,6 +301,11 @@ def compare(chapter):
     return pd.DataFrame.from_dict(rows, orient="index", columns=["reported", "measured", "difference", "why"])
 
 
+def _plain_context(name, value):
+    missing = value is None or (isinstance(value, numbers.Real) and math.isnan(value))
+    return None if missing else _plain(name, value)
+
+
 def _plain(name, value):
     """Return `value` as what JSON can hold, or say what is wrong with it."""
     if hasattr(value, "tolist"):
@@ -324,5 +330,4 @@ def _emit(data, metadata, kind, content):
 
     # An output needs at least one representation; one that no front end knows stays invisible.
     data = data or {f"{_GLUE_PREFIX}text/plain": kind}
-    metadata = metadata or {"scrapbook": {"name": f"_{kind}", "mime_prefix": _GLUE_PREFIX}}
     display(data, raw=True, metadata={**metadata, METADATA_KEY: {"kind": kind, **content}})

@@ -16,6 +16,10 @@ def make_project(tmp_path):
         folder.mkdir(parents=True, exist_ok=True)
         for name, cells in notebooks.items():
             notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# Page {name}")])
+            notebook["metadata"] = {
+                "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+                "language_info": {"name": "python"},
+            }
             notebook["cells"] += [nbformat.v4.new_code_cell(source) for source in cells]
             notebook["cells"][1]["metadata"]["tags"] = [tag]
             nbformat.write(notebook, folder / f"{name}.ipynb")

@@ -37,11 +37,14 @@ def test_a_run_leaves_notebook_artefacts_and_record(make_project):
     assert len(record["cells"]) == 4
     assert record["peak_memory_bytes"] > 2**20
     assert (project.artefacts("quick", "01_one") / "page.html").read_text() == "hello"
-    assert [event.state for event in events][0] == "waiting"
+    assert events[0].state == "waiting"
     assert events[-1].state == "done"
     assert max(event.cell for event in events) == 5
     # Nothing temporary stays behind.
-    assert sorted(path.name for path in (project.build / "executed" / "quick").iterdir()) == ["01_one", "01_one.ipynb"]
+    assert sorted(path.name for path in (project.build / "executed" / "quick").iterdir()) == [
+        "01_one",
+        "01_one.ipynb",
+    ]
 
 
 def test_what_stands_is_not_run_again(make_project):
@@ -160,7 +163,9 @@ def test_a_record_of_a_damaged_notebook_keeps_no_checksum(tmp_path):
 
 def test_outputs_of_other_tools_are_not_records():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
-    notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", {"text/plain": "1"}, metadata={"scrapbook": {}})]
+    notebook.cells[0].outputs = [
+        nbformat.v4.new_output("display_data", {"text/plain": "1"}, metadata={"scrapbook": {}})
+    ]
     assert execute._gather(notebook)["records"] == {}
 
 

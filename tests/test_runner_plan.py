@@ -12,7 +12,12 @@ def put_record(project, job, **changes):
     executed = project.executed(job.profile, job.name)
     executed.parent.mkdir(parents=True, exist_ok=True)
     executed.write_text("{}")
-    record = {"state": "done", "parts": job.parts, "executed_sha256": digest(executed.read_bytes()), **changes}
+    record = {
+        "state": "done",
+        "parts": job.parts,
+        "executed_sha256": digest(executed.read_bytes()),
+        **changes,
+    }
     path = project.record(job.profile, job.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record))
@@ -39,7 +44,10 @@ def test_only_takes_beginnings_of_names(make_project):
 @pytest.mark.parametrize(
     ("profiles", "message"),
     [
-        ({"01_one": {"quick": {"epoch": 3}}}, "01_one.ipynb has no parameter 'epoch'; its parameters are n, share"),
+        (
+            {"01_one": {"quick": {"epoch": 3}}},
+            "01_one.ipynb has no parameter 'epoch'; its parameters are n, share",
+        ),
         ({"01_one": {"quick": {"n": "3"}}}, "parameter n is '3'; it must be of type int"),
         ({"01_one": {"quick": {"n": True}}}, "parameter n is True; it must be of type int"),
         ({"01_one": {"fast": {}}}, r"\['fast'\]; legal keys are data, full, quick, time_limit"),
@@ -81,7 +89,7 @@ def test_a_parameters_cell_holds_only_literals(make_project, cell, message):
 
 def test_a_missing_parameters_tag_is_an_error(make_project):
     project = make_project({"01_one": ["n = 1"]}, tag="parameter")
-    with pytest.raises(RunnerError, match="01_one.ipynb: 0 cells are tagged 'parameters'; exactly one must be"):
+    with pytest.raises(RunnerError, match=r"01_one\.ipynb: 0 cells are tagged 'parameters'; exactly one must be"):
         plan.plan(project)
 
 
@@ -145,7 +153,12 @@ def test_a_changed_helper_is_a_reason_only_where_it_can_be_reached(make_project)
 
 def test_reach_follows_imports_into_functions_and_packages():
     found = plan.reachable_modules(["%matplotlib inline\nfrom course_utils.runner.execute import run_jobs"])
-    assert {"course_utils.runner.plan", "course_utils.runner.project", "course_utils.runner", "course_utils.errors"} <= set(found)
+    assert {
+        "course_utils.runner.plan",
+        "course_utils.runner.project",
+        "course_utils.runner",
+        "course_utils.errors",
+    } <= set(found)
     assert "course_utils.cli" not in found
     assert "course_utils.cli" in plan.reachable_modules(["import course_utils"])
     assert plan.reachable_modules(["import numpy", "this is no python"]) == {}

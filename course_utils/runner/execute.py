@@ -100,7 +100,9 @@ def run_jobs(project, jobs, *, force=False, workers=1, notify=lambda event: None
     Parameters
     ----------
     project : Project
+        The checkout.
     jobs : sequence of Job
+        What :func:`plan.plan` listed.
     force : bool, optional
         Run the fresh ones too.
     workers : int, optional

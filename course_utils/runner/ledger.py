@@ -30,8 +30,8 @@ def banner(record):
         return _admonition(
             "warning",
             "Made from procedural data",
-            f"Drawn images stand in for {', '.join(f'`{name}`' for name in procedural)}: the real data were not at hand "
-            "when this page was built. Its numbers are not those of the real data.",
+            f"Drawn images stand in for {', '.join(f'`{name}`' for name in procedural)}: the real data were not "
+            "at hand when this page was built. Its numbers are not those of the real data.",
         )
     return ""
 
@@ -54,11 +54,9 @@ def comparison_table(name, record, reference):
     rows = list(_comparisons(name, record, reference))
     if not rows:
         return ""
-    lines = ["| number | reported | full run | this build | why they differ | source |", "|---|---:|---:|---:|---|---|"]
-    for row in rows:
-        lines.append(
-            f"| {row['label']} | {row['reported']} | {row['full']} | {row['build']} | {row['reason']} | {row['source']} |"
-        )
+    columns = ("number", "reported", "full run", "this build", "why they differ", "source")
+    lines = [f"| {' | '.join(columns)} |", "|---|---:|---:|---:|---|---|"]
+    lines += [f"| {' | '.join(row[column] for column in columns)} |" for row in rows]
     return "\n".join(lines)
 
 
@@ -68,7 +66,9 @@ def colophon(name, record, reference):
     Parameters
     ----------
     name : str
+        The notebook.
     record, reference : dict or None
+        This build's record, and the committed record of the full run.
 
     Returns
     -------
@@ -98,13 +98,13 @@ def colophon(name, record, reference):
     return "\n".join(parts)
 
 
-def ledger_page(names, records, references):
+def ledger_page(titles, records, references):
     """Write the ledger: every reported number and every claim, with what the runs say of them.
 
     Parameters
     ----------
-    names : sequence of str
-        The notebooks.
+    titles : dict of str to str
+        The notebooks' names and titles.
     records, references : dict of str to dict
         Records of this build, and of the full run.
 
@@ -116,19 +116,27 @@ def ledger_page(names, records, references):
     parts = [
         "# The ledger",
         "",
-        "Every number that the coursework reported stands here beside ours, and every claim of the book with its verdict.",
+        "Every number that the coursework reported stands here beside ours,",
+        "and every claim of the book with its verdict.",
         "*Full run* repeats the original sizes; *this build* is the run behind the pages you are reading.",
         "",
         "## Numbers",
         "",
     ]
-    for name in names:
+    for name, title in titles.items():
         if table := comparison_table(name, records.get(name), references.get(name)):
-            parts += [f"### {{doc}}`/notebooks/{name}`", "", table, ""]
+            parts += [f"### Numbers of {title}", "", _to_chapter(name), "", table, ""]
     parts += ["## Claims", ""]
-    for name in names:
+    for name, title in titles.items():
         if rows := list(_claims(records.get(name), references.get(name))):
-            parts += [f"### {{doc}}`/notebooks/{name}`", "", "| claim | full run | this build |", "|---|---|---|"]
+            parts += [
+                f"### Claims of {title}",
+                "",
+                _to_chapter(name),
+                "",
+                "| claim | full run | this build |",
+                "|---|---|---|",
+            ]
             parts += [f"| {row['statement']} | {row['full']} | {row['build']} |" for row in rows]
             parts += [""]
     parts += ["✔ holds · ✘ does not hold · ◌ needs the full profile · – not run", ""]
@@ -141,7 +149,9 @@ def status_page(names, records):
     Parameters
     ----------
     names : sequence of str
+        The notebooks.
     records : dict of str to dict
+        Records of this build.
 
     Returns
     -------
@@ -173,6 +183,10 @@ def status_page(names, records):
     return "\n".join([*lines, ""])
 
 
+def _to_chapter(name):
+    return f"Measured in {{doc}}`/notebooks/{name}`."
+
+
 def _comparisons(name, record, reference):
     try:
         reported = results.reported(name)
@@ -180,11 +194,11 @@ def _comparisons(name, record, reference):
         return
     for number, row in reported.items():
         yield {
-            "label": number.replace("_", " "),
+            "number": number.replace("_", " "),
             "reported": _values(row["value"]),
-            "full": _measured(reference, number),
-            "build": _measured(record, number),
-            "reason": f"[{row['reason']}](#{row['proof']})" if "proof" in row else row["reason"],
+            "full run": _measured(reference, number),
+            "this build": _measured(record, number),
+            "why they differ": f"[{row['reason']}](#{row['proof']})" if "proof" in row else row["reason"],
             "source": f"[{row['source']}]",
         }
 
@@ -194,7 +208,8 @@ def _measured(record, number):
     if entry is None:
         return "–"
     context = entry["context"]
-    interval = f" ({_values(context['low'])} to {_values(context['high'])})" if {"low", "high"} <= set(context) else ""
+    low, high = context.get("low"), context.get("high")
+    interval = f" ({_values(low)} to {_values(high)})" if None not in (low, high) else ""
     return _values(entry["value"]) + interval
 
 

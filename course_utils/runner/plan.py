@@ -79,7 +79,9 @@ def plan(project, profile="quick", only=()):
     Parameters
     ----------
     project : Project
+        The checkout.
     profile : {"quick", "full"}
+        Which parameters the notebooks get.
     only : sequence of str, optional
         Names, or unambiguous beginnings of names (``02``), of the notebooks wanted; all if empty.
 
@@ -106,7 +108,9 @@ def stale_reasons(project, job):
     Parameters
     ----------
     project : Project
+        The checkout.
     job : Job
+        What :func:`plan` listed.
 
     Returns
     -------
@@ -130,6 +134,7 @@ def parts_after_run(job):
     Parameters
     ----------
     job : Job
+        What :func:`plan` listed.
 
     Returns
     -------
@@ -255,10 +260,14 @@ def _check_entry(where, entry):
 
 def _resolve(name, entries):
     name = Path(name).stem if str(name).endswith(".ipynb") else str(name)
-    matches = [entry for entry in sorted(entries) if entry == name] or [e for e in sorted(entries) if e.startswith(name)]
+    matches = [entry for entry in sorted(entries) if entry == name] or [
+        e for e in sorted(entries) if e.startswith(name)
+    ]
     if len(matches) != 1:
         found = f"it fits {', '.join(matches)}" if matches else "there is none"
-        raise RunnerError(f"no single notebook is meant by {name!r}: {found}; legal names are {', '.join(sorted(entries))}")
+        raise RunnerError(
+            f"no single notebook is meant by {name!r}: {found}; legal names are {', '.join(sorted(entries))}"
+        )
     return matches[0]
 
 
@@ -324,8 +333,11 @@ def _differences(before, now):
         elif isinstance(value, dict):
             reasons.extend(_changes(part, before[part], value))
         elif before[part] != value:
-            reasons.append(f"{part} changed" if part in ("code", "reported", "lock file") else
-                           f"{part} changed: {before[part]} → {value}")
+            reasons.append(
+                f"{part} changed"
+                if part in ("code", "reported", "lock file")
+                else f"{part} changed: {before[part]} → {value}"
+            )
     return reasons
 
 

@@ -6,6 +6,7 @@ the source (the Colab button, say) are right, and the sources themselves never h
 
 import copy
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ def build_site(project, profile="quick"):
     Parameters
     ----------
     project : Project
+        The checkout.
     profile : {"quick", "full"}
         Whose results the pages show.
 
@@ -63,7 +65,9 @@ def stage(project, profile="quick"):
     Parameters
     ----------
     project : Project
+        The checkout.
     profile : {"quick", "full"}
+        Whose results the pages show.
 
     Returns
     -------
@@ -73,12 +77,14 @@ def stage(project, profile="quick"):
     names = sorted(path.stem for path in project.notebooks.glob("*.ipynb"))
     records = {name: read_json(project.record(profile, name)) for name in names}
     references = {name: read_json(project.reference(name)) for name in names}
-    files = _prose(project)
+    files, titles = _prose(project), {}
     for name in names:
-        files[f"notebooks/{name}.ipynb"] = _staged_notebook(project, profile, name, records[name], references[name])
+        notebook = _staged_notebook(project, profile, name, records[name], references[name])
+        files[f"notebooks/{name}.ipynb"] = nbformat.writes(notebook).encode()
+        titles[name] = notebook["cells"][0]["source"].splitlines()[0].lstrip("# ")
     files["_toc.yml"] = (project.root / "_toc.yml").read_bytes()
     files["_config.yml"] = _config(project, records).encode()
-    files["book/ledger.md"] = ledger_page(names, records, references).encode()
+    files["book/ledger.md"] = ledger_page(titles, records, references).encode()
     files["book/status.md"] = status_page(names, records).encode()
     _mirror(files, project.stage)
     return records
@@ -150,7 +156,7 @@ def _staged_notebook(project, profile, name, record, reference):
     if text := banner(record):
         notebook["cells"].insert(1, nbformat.v4.new_markdown_cell(text, id="banner"))
     notebook["cells"].append(nbformat.v4.new_markdown_cell(colophon(name, record, reference), id="colophon"))
-    return nbformat.writes(notebook).encode()
+    return notebook
 
 
 def _prose(project):
@@ -188,16 +194,31 @@ def _fingerprint(project):
 
 
 def _render(project, *, strict):
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(project.stage), "--path-output", str(project.root)]
+    command = [
+        sys.executable,
+        "-c",
+        "from jupyter_book.cli.main import main; main()",
+        "build",
+        str(project.stage),
+        "--path-output",
+        str(project.root),
+    ]
     command += ["-n", "--keep-going", "-q", *(["-W"] if strict else [])]
-    run = subprocess.run(command, cwd=project.root, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    environment = {**os.environ, "NO_COLOR": "1"}
+    run = subprocess.run(
+        command, cwd=project.root, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    told = (run.stdout + run.stderr).replace(f"{project.root}/", "")
     log = project.build / "logs" / "jupyter-book.log"
-    write_text(log, run.stdout + run.stderr)
+    write_text(log, told)
+    warnings = [line for line in told.splitlines() if "WARNING" in line or "ERROR" in line]
+    if warnings:
+        # Sphinx does not read an unchanged page again, so it would warn only this once.
+        shutil.rmtree(project.build / ".doctrees", ignore_errors=True)
     if run.returncode != 0 or not (project.html / "index.html").is_file():
-        told = [line for line in (run.stderr + run.stdout).splitlines() if "WARNING" in line or "ERROR" in line]
         raise RunnerError(
             "jupyter-book could not build the site without warnings:\n"
-            + "\n".join(told[:20] or run.stderr.splitlines()[-20:])
+            + "\n".join(warnings[:20] or told.splitlines()[-20:])
             + f"\nAll of it is in {log.relative_to(project.root)}"
         )
 

@@ -1,0 +1,127 @@
+"""What every chapter keeps to; `make lint` runs these too."""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from course_utils import results
+from course_utils.runner import plan
+from course_utils.runner.project import Project
+
+PROJECT = Project(Path(__file__).parents[2])
+NAMES = sorted(path.stem for path in PROJECT.notebooks.glob("*.ipynb"))
+COMMON = {"seed", "n_seeds", "epochs", "batch_size", "train_limit", "test_limit", "data_source", "data_dir"}
+# Chapters that train nothing have no use for those.
+WITHOUT_TRAINING = {"01_convolution"}
+
+
+@pytest.fixture(params=NAMES)
+def notebook(request):
+    path = PROJECT.notebook(request.param)
+    read = nbformat.read(path, as_version=4)
+    nbformat.validate(read)
+    read["name"] = request.param
+    return read
+
+
+def code(notebook):
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def prose(notebook):
+    return "\n\n".join(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+
+
+def test_there_are_notebooks():
+    assert "02_fashion_mlp" in NAMES
+
+
+def test_no_outputs_are_stored(notebook):
+    assert not [cell["source"] for cell in code(notebook) if cell["outputs"] or cell["execution_count"]]
+
+
+def test_cells_are_short(notebook):
+    assert not [cell["source"] for cell in code(notebook) if len(cell["source"].splitlines()) > 30]
+
+
+def test_the_anatomy_is_the_same_everywhere(notebook):
+    headings = re.findall(r"^#+ (.*)$", prose(notebook), re.M)
+    order = ["What went wrong in the original", "Doing better", "Exercises", "Summary"]
+    assert [heading for heading in headings if heading in order] == order
+    assert headings[0].startswith(notebook["name"][:2] + " · ")
+    assert "What you will learn" in prose(notebook)
+    # The question comes first.
+    assert notebook["cells"][0]["source"].split("\n\n")[1].rstrip("*").endswith("?")
+
+
+def test_the_common_parameters_are_there(notebook):
+    declared = plan.declared_parameters(PROJECT.notebook(notebook["name"]))
+    if notebook["name"] not in WITHOUT_TRAINING:
+        assert set(declared) >= COMMON
+
+
+def test_figures_have_alt_text(notebook):
+    for cell in code(notebook):
+        draws = re.search(r"\bplots\.(plot|show)_|plt\.subplots", cell["source"])
+        alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
+        assert not draws or len(alt) > 30, cell["source"]
+
+
+def test_three_exercises_with_solutions(notebook):
+    text = prose(notebook)
+    labels = re.findall(r":label: (\S+)", text)
+    assert len(labels) >= 3
+    for label in labels:
+        assert "{solution-start} " + label in text
+    assert [cell for cell in code(notebook) if "solution" in cell["metadata"].get("tags", [])]
+
+
+def test_data_leave_a_line_of_provenance(notebook):
+    source = "\n".join(cell["source"] for cell in code(notebook))
+    assert ("datasets.load" in source) == ("results.provenance(" in source)
+
+
+def test_no_tensorflow_by_name(notebook):
+    for cell in code(notebook):
+        assert not re.search(r"^\s*(import tensorflow|from tensorflow)|\btf\.", cell["source"], re.M)
+
+
+def test_nothing_is_defined_in_two_notebooks():
+    places = {}
+    for name in NAMES:
+        for cell in plan.code_cells(nbformat.read(PROJECT.notebook(name), as_version=4)):
+            for node in ast.walk(ast.parse(re.sub(r"^\s*[%!].*$", "", cell, flags=re.M))):
+                if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                    places.setdefault(node.name, set()).add(name)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_claims_are_checked_and_numbers_recorded(notebook):
+    source = "\n".join(cell["source"] for cell in code(notebook))
+    assert source.count("results.claim(") >= 3
+    glued = set(re.findall(r"\{glue:text\}`(\w+)", prose(notebook)))
+    recorded = set(re.findall(r"results\.record\(\s*f?\"(\w+)", source))
+    # A name made with an f-string is followed only as far as its fixed beginning.
+    beginnings = tuple(re.findall(r"results\.record\(\s*f\"(\w+)\{", source))
+    assert {name for name in glued - recorded if not (beginnings and name.startswith(beginnings))} == set()
+
+
+def test_toc_profiles_and_notebooks_agree():
+    toc = yaml.safe_load((PROJECT.root / "_toc.yml").read_text())
+    listed = re.findall(r"notebooks/(\w+)", str(toc))
+    assert sorted(listed) == NAMES
+    for profile in plan.PROFILES:
+        assert [job.name for job in plan.plan(PROJECT, profile)] == NAMES
+
+
+def test_reported_numbers_belong_to_chapters():
+    assert set(results._reported_file()) <= {*NAMES, *results._reported_file()}
+    for name in set(results._reported_file()) & set(NAMES):
+        text = prose(nbformat.read(PROJECT.notebook(name), as_version=4))
+        for row in results.reported(name).values():
+            if "proof" in row:
+                assert f"({row['proof']})=" in text, row["proof"]

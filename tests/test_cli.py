@@ -1,0 +1,80 @@
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+from click.testing import CliRunner
+
+from course_utils.cli import main
+
+
+@pytest.fixture
+def course(monkeypatch):
+    """Run a command line in a folder; give its result."""
+
+    def call(folder, *arguments):
+        monkeypatch.chdir(folder)
+        return CliRunner().invoke(main, arguments)
+
+    return call
+
+
+def test_run_plan_and_site(make_project, course):
+    project = make_project({"01_one": ["n = 2"]})
+    assert "stale: never run" in course(project.root, "plan").output
+    first = course(project.root, "run")
+    assert first.exit_code == 0
+    assert "01_one done" in first.output
+    assert "01_one: fresh" in course(project.root / "notebooks", "plan").output
+    again = course(project.root, "book")
+    assert again.exit_code == 0
+    assert "01_one fresh" in again.output
+    assert "_build/html/index.html" in again.output
+    assert "(unchanged)" in course(project.root, "site").output
+
+
+def test_a_failed_notebook_gives_exit_code_1_and_still_a_site(make_project, course):
+    project = make_project({"01_one": ["n = 2", "n / 0"], "02_two": ["n = 2"]})
+    result = course(project.root, "book", "--jobs", "1")
+    assert result.exit_code == 1
+    assert "failed: 01_one: ZeroDivisionError: division by zero (log: _build/logs/quick/01_one.log)" in result.output
+    assert (project.html / "notebooks" / "01_one.html").is_file()
+    assert "02_two done" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--profile", "fast"], "'fast' is not one of 'quick', 'full'"),
+        (["run", "--only", "07"], "no single notebook is meant by '07'"),
+        (["run", "--jobs", "0"], "0 is not in the range x>=1"),
+        (["serve"], "there is no site yet"),
+        (["bake"], "No such command 'bake'"),
+    ],
+)
+def test_wrong_calls_say_what_is_legal(make_project, course, arguments, message):
+    result = course(make_project({"01_one": ["n = 2"]}).root, *arguments)
+    assert result.exit_code != 0
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_outside_a_book(tmp_path, course):
+    result = course(tmp_path, "plan")
+    assert result.exit_code == 1
+    assert "is in no book" in result.output
+
+
+def test_serve_shows_the_site(make_project):
+    project = make_project({"01_one": ["n = 2"]})
+    project.html.mkdir(parents=True)
+    (project.html / "index.html").write_text("the book")
+    command = [sys.executable, "-m", "course_utils.cli", "serve", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        try:
+            address = server.stdout.readline().split()[4]
+            assert urllib.request.urlopen(address, timeout=10).read() == b"the book"
+        finally:
+            server.terminate()

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from course_utils import results
+from course_utils.errors import ArgumentError
+
+
+@pytest.fixture(autouse=True)
+def _fresh_log():
+    results.clear()
+    yield
+    results.clear()
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        ("text", "text"),
+        (np.array([1.0, 2.0]), [1.0, 2.0]),
+    ],
+)
+def test_values_become_plain_python(value, plain):
+    results.record("x", value)
+    kept = results.recorded()["x"].value
+    assert kept == plain
+    assert type(kept) is type(plain)
+
+
+@pytest.mark.parametrize("value", [float("nan"), np.inf, None, object(), [1.0, np.nan], {"a": 1}])
+def test_values_that_no_page_can_show(value):
+    with pytest.raises(ArgumentError, match="the value of x is"):
+        results.record("x", value)
+    assert "x" not in results.recorded()
+
+
+@pytest.mark.parametrize("name", ["Test accuracy", "", "1st", None, "a-b"])
+def test_names_are_identifiers(name):
+    with pytest.raises(ArgumentError, match="must be lower-case letters"):
+        results.record(name, 1)
+
+
+def test_a_missing_interval_is_kept_as_missing():
+    results.record("x", 1, low=float("nan"), high=None)
+    assert results.recorded()["x"].context == {"low": None, "high": None}
+
+
+def test_a_claim_says_what_was_found(monkeypatch):
+    monkeypatch.delenv("COURSE_PROFILE", raising=False)
+    assert "✔" in repr(results.claim("It works.", np.bool_(True)))
+    assert "✘" in repr(results.claim("It works.", False, evidence="0 of 3"))
+    assert "◌" in repr(results.claim("It works.", False, needs="full"))
+    monkeypatch.setenv("COURSE_PROFILE", "full")
+    assert "✘" in repr(results.claim("It works.", False, needs="full"))
+
+
+def test_claims_are_escaped_in_html():
+    shown = results.claim("a < b", True, evidence="<script>")._repr_html_()
+    assert "a &lt; b" in shown
+    assert "<script>" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("", True), "must be a sentence"),
+        (("x", 1), "must be True or False"),
+        (("x", np.array([True])), "must be True"),
+    ],
+)
+def test_claims_need_a_sentence_and_a_verdict(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        results.claim(*arguments)
+    with pytest.raises(ArgumentError, match="one of 'quick', 'full'"):
+        results.claim("x", True, needs="slow")
+
+
+def test_every_reported_number_has_source_and_reason():
+    chapters = results._reported_file()
+    assert chapters
+    for chapter in chapters.values():
+        for row in chapter.values():
+            assert set(row) <= {"value", "source", "reason", "proof", "unit"}
+            assert row["source"][0] in "ABCDE"
+            assert row["reason"]
+
+
+def test_compare_leaves_out_what_was_not_measured():
+    results.record("test_accuracy", 0.88)
+    table = results.compare("02_fashion_mlp")
+    assert list(table.index) == ["test accuracy"]
+    assert table.loc["test accuracy", "difference"] == pytest.approx(0.88 - 0.8852)
+
+
+def test_an_unknown_chapter():
+    with pytest.raises(ArgumentError, match="must be one of '02_fashion_mlp'"):
+        results.reported("99_none")

@@ -1,0 +1,131 @@
+import copy
+import json
+
+import nbformat
+import pytest
+
+from course_utils.errors import RunnerError
+from course_utils.runner import execute, ledger, plan, site
+from course_utils.runner.project import read_json
+
+CELLS = [
+    "n = 2",
+    "from course_utils import results\nresults.record('double', 2 * n)\nresults.record('double', 2 * n + 1)",
+    "results.claim('Two is even.', n % 2 == 0, evidence='n is 2')",
+    "import pathlib\npathlib.Path('01_one').mkdir()\npathlib.Path('01_one/page.html').write_text('hello')",
+]
+
+
+@pytest.fixture
+def built(make_project):
+    project = make_project({"01_one": CELLS})
+    execute.run_jobs(project, plan.plan(project))
+    return project
+
+
+def add_prose(project, text):
+    path = project.notebook("01_one")
+    notebook = nbformat.read(path, as_version=4)
+    notebook["cells"].append(nbformat.v4.new_markdown_cell(text))
+    nbformat.write(notebook, path)
+
+
+def test_a_site_has_pages_artefacts_and_numbers(built):
+    add_prose(built, "The number is {glue:text}`double`.")
+    assert site.build_site(built)
+    page = (built.html / "notebooks" / "01_one.html").read_text()
+    assert "The number is" in page
+    assert '<span class="pasted-text">5</span>' in page.replace("<strong>", "").replace("</strong>", "")
+    assert "Two is even." in page
+    assert "How this page was made" in page
+    assert (built.html / "notebooks" / "01_one" / "page.html").read_text() == "hello"
+    assert "Two is even." in (built.html / "book" / "ledger.html").read_text()
+    assert "✔ n is 2" in (built.html / "book" / "ledger.html").read_text()
+    # Nothing has changed, so nothing is rendered again.
+    assert not site.build_site(built)
+
+
+def test_new_prose_is_rendered_without_running_anything(built):
+    site.build_site(built)
+    before = built.record("quick", "01_one").read_bytes()
+    add_prose(built, "A sentence added later.")
+    assert site.build_site(built)
+    page = (built.html / "notebooks" / "01_one.html").read_text()
+    assert "A sentence added later." in page
+    assert "Two is even." in page
+    assert built.record("quick", "01_one").read_bytes() == before
+
+
+@pytest.mark.parametrize("prose", ["{glue:text}`missing`", "[gone](gone.md)", "{ref}`nowhere`", "```{nonsense}\n```"])
+def test_warnings_are_errors(built, prose):
+    add_prose(built, f"Text {prose}" if not prose.startswith("```") else prose)
+    with pytest.raises(RunnerError, match="without warnings:\n.*WARNING"):
+        site.build_site(built)
+    # The failed site is not taken for a finished one.
+    with pytest.raises(RunnerError):
+        site.build_site(built)
+
+
+def test_a_failed_notebook_has_a_page_that_says_so(make_project):
+    project = make_project({"01_one": ["n = 2", "n / 0", "n"]})
+    execute.run_jobs(project, plan.plan(project))
+    assert site.build_site(project)
+    page = (project.html / "notebooks" / "01_one.html").read_text()
+    assert "This page’s notebook failed" in page.replace("'", "’")
+    assert "Code cell 2 failed" in page
+    assert "ZeroDivisionError" in page
+
+
+def test_a_notebook_that_never_ran_has_a_page_that_says_so(make_project):
+    project = make_project({"01_one": ["n = 2"]})
+    site.build_site(project)
+    assert "has not been run in this build" in (project.html / "notebooks" / "01_one.html").read_text()
+
+
+def test_procedural_data_put_a_banner_on_every_page(built):
+    path = built.record("quick", "01_one")
+    record = read_json(path)
+    record["data"] = [{"name": "toy", "kind": "procedural", "title": "Toy"}]
+    path.write_text(json.dumps(record))
+    site.build_site(built)
+    for page in ("notebooks/01_one", "book/intro", "book/ledger", "book/status"):
+        assert "made from procedural data" in (built.html / f"{page}.html").read_text(), page
+    assert "stand in for" in (built.html / "notebooks" / "01_one.html").read_text()
+
+
+def test_pages_that_are_gone_leave_the_stage(built):
+    (built.book / "extra.md").write_text("# Extra\n")
+    site.stage(built)
+    assert (built.stage / "book" / "extra.md").is_file()
+    (built.book / "extra.md").unlink()
+    site.stage(built)
+    assert not (built.stage / "book" / "extra.md").exists()
+
+
+def test_staging_twice_changes_no_file(built):
+    site.stage(built)
+    before = {path: path.stat().st_mtime_ns for path in built.stage.rglob("*") if path.is_file()}
+    site.stage(built)
+    assert before == {path: path.stat().st_mtime_ns for path in built.stage.rglob("*") if path.is_file()}
+
+
+def test_merge_keeps_injected_parameters_and_ignores_changed_cells(built):
+    source = nbformat.read(built.notebook("01_one"), as_version=4)
+    executed = nbformat.read(built.executed("quick", "01_one"), as_version=4)
+    injected = nbformat.v4.new_code_cell("n = 3", metadata={"tags": ["injected-parameters"]})
+    executed["cells"].insert(2, injected)
+    before = copy.deepcopy(source)
+    merged = site.merge(source, executed)
+    assert source == before
+    assert [cell["source"] for cell in merged["cells"]][2] == "n = 3"
+    changed = copy.deepcopy(source)
+    changed["cells"][3]["source"] = "results.claim('Other.', True)"
+    assert "Two is even" not in str(site.merge(changed, executed)["cells"][4]["outputs"])
+
+
+def test_the_table_shows_intervals_and_gaps():
+    record = {"records": {"test_accuracy": {"value": 0.88, "unit": None, "context": {"low": 0.87, "high": 0.89}}}}
+    table = ledger.comparison_table("02_fashion_mlp", record, None)
+    (row,) = [line for line in table.splitlines() if line.startswith("| test accuracy ")]
+    assert "| 0.885 | – | 0.880 (0.870 to 0.890) |" in row
+    assert ledger.comparison_table("99_none", record, None) == ""
