@@ -2,13 +2,12 @@
 
 import dataclasses
 import warnings
-from pathlib import Path
 
 import numpy as np
 
-from course_utils.datasets import catalog, formats
+from course_utils.datasets import catalog, local
 from course_utils.datasets.catalog import Provenance
-from course_utils.datasets.local import cache_folder, find, search_folders, sha256
+from course_utils.datasets.local import cache_folder, checksum, find, search_folders
 from course_utils.datasets.subsets import nested_subsets, regroup, split_validation, stratified_order
 from course_utils.errors import DataError, SyntheticDataWarning, check_choice, check_integer
 
@@ -135,12 +134,12 @@ def load(name, *, data_dir=None, source="download", train_limit=None, test_limit
     if path is None:
         folders = ", ".join(str(folder) for folder in search_folders(data_dir))
         raise DataError(f"{name}: is in none of the folders {folders}")
-    parts = formats.read(path)
+    parts = local.read(path, class_names=item.class_names)
     return Dataset(
         *_sample(parts.train, train_limit, seed),
         *_sample(parts.test, test_limit, seed),
-        class_names=parts.class_names or item.class_names,
-        provenance=_provenance(item, path),
+        class_names=parts.class_names,
+        provenance=local.provenance(item, path),
     )
 
 
@@ -165,7 +164,7 @@ def fingerprint(name, *, data_dir=None, source="auto"):
     check_choice("fingerprint", "source", source, SOURCES)
     path = None if source == "synthetic" else find(name, data_dir=data_dir)
     if path is not None:
-        return f"sha256:{sha256(path)}"
+        return f"sha256:{checksum(path)}"
     if source in ("synthetic", "auto"):
         from course_utils.datasets import synthetic
 
@@ -178,17 +177,6 @@ def _sample(split, limit, seed):
         return split.x, split.y
     chosen = stratified_order(split.y, seed=seed)[:limit]
     return split.x[chosen], split.y[chosen]
-
-
-def _provenance(item, path):
-    digest = sha256(path)
-    known = catalog.recognise(digest)
-    if known is not None:
-        item, file = known
-        title, kind, caveat = file.title, file.kind, file.caveat
-    else:
-        title, kind, caveat = f"{item.title} (an unknown version)", "user", "its checksum is not known to us"
-    return Provenance(item.name, title, kind, Path(path).name, digest, item.licence, item.citation, caveat)
 
 
 def _draw_twin(item, train_limit, test_limit, seed):

@@ -258,9 +258,7 @@ _ENTRIES = (
         ),
         mirrors=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
         download_mb=21,
-        issues=(
-            "One class holds several historical forms of a character, so a class can have several clusters.",
-        ),
+        issues=("One class holds several historical forms of a character, so a class can have several clusters.",),
         twin="kuzushiji_like",
     ),
     Entry(
@@ -295,7 +293,7 @@ _ENTRIES = (
             Recognised(
                 sha256="1f246f18ee1c4b008b72b11e5d912c2b6a325d41b34a6c0136bab1e640200198",
                 kind="copy",
-                title="JPEG copy of CIFAR-10",
+                title="CIFAR-10 (JPEG copy)",
                 caveat="compressed with loss, median PSNR 30.5 dB against the originals, and sorted by class",
             ),
         ),
@@ -376,9 +374,7 @@ _ENTRIES = (
         licence="drawn by this project's own program, under its licence",
         citation="",
         homepage="",
-        issues=(
-            "Drawn figures: no person was photographed, and no score on them carries over to real footage.",
-        ),
+        issues=("Drawn figures: no person was photographed, and no score on them carries over to real footage.",),
         twin="pedestrians",
     ),
     Entry(

@@ -1,19 +1,42 @@
-"""Files on this machine: the folders that are searched, the user's cache, and remembered checksums."""
+"""Files on this machine: the folders that are searched, what a file is, its checksum, and the user's cache."""
 
 import functools
 import hashlib
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
 
-from course_utils.datasets.catalog import entry
-from course_utils.errors import ArgumentError
+import numpy as np
 
-__all__ = ["cache_folder", "find", "project_folder", "search_folders", "sha256", "write_beside"]
+from course_utils.datasets import catalog, formats, trees
+from course_utils.datasets.untrusted import guard
+from course_utils.errors import ArgumentError, DataError
+
+__all__ = [
+    "cache_folder",
+    "checksum",
+    "find",
+    "project_folder",
+    "provenance",
+    "read",
+    "search_folders",
+    "write_beside",
+]
 
 # A file can change twice within one tick of its clock: only an older file's checksum is remembered.
 _SETTLED_SECONDS = 2.0
+
+# Archives of more images than this are decoded once and kept: 60,000 JPEGs take seconds each time.
+_KEPT_FROM = 2_000
+
+# Part of the name of what is kept, so that a change of the decoding is not answered from an old cache.
+_DECODING = "1"
+
+_DIGEST = re.compile(r"[0-9a-f]{32,128}")
+
+_checksums = {}
 
 
 def cache_folder():
@@ -99,73 +122,225 @@ def search_folders(data_dir=None):
 def find(name, *, data_dir=None):
     """Find a data set among the local folders.
 
+    In each of the :func:`search_folders` these are looked for: ``NAME.npz``, ``NAME.zip``, and a folder ``NAME``
+    with the official files or with images. In `data_dir` what is there is taken even if files are missing, so
+    that reading it says what is wrong; elsewhere an incomplete folder, as an interrupted download leaves it, is
+    passed over. If `data_dir` has none of these, but is itself a file or folder of data, it is the user's own.
+
     Parameters
     ----------
     name : str
         A name in the catalog.
     data_dir : path-like, optional
-        Searched first.
+        Searched first. An empty string counts as ``None``.
 
     Returns
     -------
     Path or None
-        ``NAME.npz``, ``NAME.zip`` or the folder ``NAME`` in the first folder that has one, else ``None``.
+        ``None`` if it is nowhere.
 
     Raises
     ------
     ArgumentError
         If there is no such data set, or `data_dir` does not exist.
+    DataError
+        If a folder cannot be searched.
 
     Examples
     --------
     >>> find("market1501", data_dir=".") is None
     True
     """
-    entry(name)
-    for folder in search_folders(data_dir):
-        for candidate in (folder / f"{name}.npz", folder / f"{name}.zip", folder / name):
-            if candidate.exists():
-                return candidate
+    catalog.entry(name)
+    folders = search_folders(data_dir)
+    given = folders[0] if data_dir is not None and str(data_dir) else None
+    for folder in folders:
+        with guard(folder):
+            for candidate in (folder / f"{name}.npz", folder / f"{name}.zip", folder / name):
+                if candidate.exists() and (folder is given or formats.is_complete(candidate)):
+                    return candidate
+            if folder is given and formats.is_complete(folder):
+                return folder
     return None
 
 
-def sha256(path):
-    """Return the SHA-256 checksum of a file, from memory if the file is unchanged.
+def read(path, *, class_names=(), image_size=None):
+    """Read labelled images, from the user's cache where decoding them would take seconds.
+
+    Parameters
+    ----------
+    path, class_names, image_size
+        As for ``formats.read``.
+
+    Returns
+    -------
+    Parts
+
+    Raises
+    ------
+    DataError
+        As for ``formats.read``.
+
+    Notes
+    -----
+    An archive of many images is decoded once. The arrays are kept under a name made from the archive's checksum
+    and every option, as an uncompressed ``.npz``, whose own checksums are verified at each reading. A cache that
+    is damaged, or cannot be written, costs time and nothing else.
+
+    Examples
+    --------
+    >>> read("no such file.zip")
+    Traceback (most recent call last):
+    ...
+    course_utils.errors.DataError: no such file.zip: there is no such file or folder
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".zip" or not path.is_file():
+        return formats.read(path, class_names=class_names, image_size=image_size)
+    options = repr((checksum(path), tuple(class_names), image_size, _DECODING))
+    kept = cache_folder() / "decoded" / f"{hashlib.sha256(options.encode()).hexdigest()}.npz"
+    parts = _read_kept(kept) if kept.is_file() else None
+    if parts is None:
+        parts = formats.read(path, class_names=class_names, image_size=image_size)
+        if len(parts.train.y) + len(parts.test.y) > _KEPT_FROM:
+            arrays = {
+                "x_train": parts.train.x,
+                "y_train": parts.train.y,
+                "x_test": parts.test.x,
+                "y_test": parts.test.y,
+                "class_names": np.array(parts.class_names),
+            }
+            write_beside(kept, lambda file: np.savez(file, **arrays))
+    return parts
+
+
+def _read_kept(kept):
+    try:
+        arrays = formats.read_npz(kept, ["x_train", "y_train", "x_test", "y_test", "class_names"])
+    except DataError:
+        return None
+    splits = [formats.Split(arrays[f"x_{part}"].copy(), arrays[f"y_{part}"].copy()) for part in ("train", "test")]
+    return formats.Parts(*splits, tuple(arrays["class_names"].tolist()))
+
+
+def checksum(path, *, algorithm="sha256", remembered=True):
+    """Return the checksum of a file or folder.
 
     Parameters
     ----------
     path : path-like
-        A file.
+        A file, or a folder. A folder's checksum is that of the listing that the tool ``sha256sum`` prints of its
+        files, sorted by name.
+    algorithm : str
+        A name that :func:`hashlib.new` takes.
+    remembered : bool
+        Whether a checksum taken before counts, if name, size and time of change are the same.
 
     Returns
     -------
     str
-        64 hexadecimal digits.
+        Hexadecimal digits.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read.
 
     Examples
     --------
-    >>> len(sha256(__file__))
+    >>> len(checksum(__file__))
     64
     """
     path = Path(path).absolute()
-    status = path.stat()
-    return _sha256_of_version(path, status.st_size, status.st_mtime_ns)
+    with guard(path):
+        names = trees.walk(path) if path.is_dir() else [""]
+        status = [(path / name).stat() for name in names]
+        version = [(name, item.st_size, item.st_mtime_ns) for name, item in zip(names, status, strict=True)]
+        key = hashlib.sha256(repr((algorithm, str(path), version)).encode()).hexdigest()
+        digest = _recall(key) if remembered else ""
+        if not digest:
+            digest = _take_checksum(path, names, algorithm)
+            newest = max((item.st_mtime for item in status), default=0.0)
+            if time.time() - newest > _SETTLED_SECONDS:
+                _checksums[key] = digest
+                write_beside(_note(key), lambda file: file.write(digest.encode()))
+        return digest
 
 
-@functools.lru_cache(maxsize=4096)
-def _sha256_of_version(path, size, modified_ns):
-    note = cache_folder() / "checksums" / hashlib.sha256(f"{path}|{size}|{modified_ns}".encode()).hexdigest()
-    try:
-        known = note.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError):
-        known = ""
-    if len(known) == 64:
-        return known
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if time.time() - modified_ns / 1e9 > _SETTLED_SECONDS:
-        write_beside(note, lambda file: file.write(digest.encode()))
-    return digest
+def _take_checksum(path, names, algorithm):
+    digests = []
+    for name in names:
+        with (path / name).open("rb") as file:
+            digests.append(hashlib.file_digest(file, algorithm).hexdigest())
+    if names == [""]:
+        return digests[0]
+    listing = "".join(f"{digest}  {name}\n" for digest, name in zip(digests, names, strict=True))
+    return hashlib.new(algorithm, listing.encode()).hexdigest()
+
+
+def _recall(key):
+    if key not in _checksums:
+        try:
+            noted = _note(key).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError):
+            return ""
+        if not _DIGEST.fullmatch(noted):
+            return ""
+        _checksums[key] = noted
+    return _checksums[key]
+
+
+def _note(key):
+    return cache_folder() / "checksums" / key
+
+
+def provenance(item, path):
+    """Say what a file or folder is.
+
+    Parameters
+    ----------
+    item : Entry or None
+        The data set that it is read as; ``None`` for the user's own data.
+    path : path-like
+        The file or folder.
+
+    Returns
+    -------
+    Provenance
+        A known checksum decides, whatever the file is called.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read.
+
+    Examples
+    --------
+    >>> provenance(None, __file__).kind
+    'user'
+    """
+    path = Path(path)
+    digest = checksum(path)
+    known = catalog.recognise(digest)
+    if known is not None:
+        item, file = known
+        title, kind, caveat = file.title, file.kind, file.caveat
+    elif item is None:
+        own = catalog.Provenance(path.name, f"Own data {path.name!r}", "user", path.name, digest, "not stated", "", "")
+        return own
+    elif item.files and path.is_dir() and _is_official(item, path):
+        title, kind, caveat = item.title, "official", ""
+    else:
+        title, kind = f"{item.title}, as the file's name has it", "user"
+        caveat = "its checksum is none that this project knows"
+    return catalog.Provenance(item.name, title, kind, path.name, digest, item.licence, item.citation, caveat)
+
+
+def _is_official(item, folder):
+    paths = [folder / file.name for file in item.files]
+    return all(path.is_file() for path in paths) and all(
+        checksum(path, algorithm="md5") == file.md5 for path, file in zip(paths, item.files, strict=True)
+    )
 
 
 def write_beside(path, write):
@@ -197,7 +372,8 @@ def write_beside(path, write):
             write(file)
         temporary.replace(path)
     except OSError:
+        return False
+    finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        return False
     return True

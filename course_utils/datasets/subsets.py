@@ -175,9 +175,7 @@ def _table_of(groups):
         for old in members:
             old = check_integer("regroup", f"groups[{name!r}]", old, minimum=0)
             if old in owner:
-                raise ArgumentError(
-                    f"regroup: groups takes in label {old} twice; a label belongs to one group"
-                )
+                raise ArgumentError(f"regroup: groups takes in label {old} twice; a label belongs to one group")
             owner[old] = new
     table = np.full(max(owner, default=-1) + 1, -1, dtype=np.int64)
     table[list(owner)] = list(owner.values())
@@ -201,7 +199,6 @@ def _check_labels(function, name, labels):
     labels = np.asarray(labels)
     if labels.ndim != 1 or (labels.size and not np.issubdtype(labels.dtype, np.integer)):
         raise ArgumentError(
-            f"{function}: {name} has shape {labels.shape} and dtype {labels.dtype}; "
-            "it must be a vector of integers"
+            f"{function}: {name} has shape {labels.shape} and dtype {labels.dtype}; it must be a vector of integers"
         )
     return labels.astype(np.int64)

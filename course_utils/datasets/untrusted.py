@@ -249,14 +249,10 @@ def tar_members(path):
                 if member.isdir():
                     continue
                 if not member.isreg() or member.issparse():
-                    raise DataError(
-                        f"{path}: {member.name!r} is a link, a device or sparse; only plain files are read"
-                    )
+                    raise DataError(f"{path}: {member.name!r} is a link, a device or sparse; only plain files are read")
                 content = archive.extractfile(member).read()
                 if len(content) != member.size:
-                    raise DataError(
-                        f"{path}: {member.name!r} holds {len(content)} bytes; it must hold {member.size}"
-                    )
+                    raise DataError(f"{path}: {member.name!r} holds {len(content)} bytes; it must hold {member.size}")
                 yield member.name, content
 
 
