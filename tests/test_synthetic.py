@@ -62,3 +62,37 @@ def test_bad_labels_are_refused_with_the_legal_values(name, labels, message):
 def test_a_bare_seed_is_no_generator(name):
     with pytest.raises(ArgumentError, match=f"{name}: rng is 7; it must be a numpy.random.Generator"):
         getattr(synthetic, name)([0], rng=7)
+
+
+def test_pedestrians_have_the_shape_of_market_1501():
+    images = synthetic.pedestrians([0, 1, 2], [0, 0, 5], seed=0, rng=np.random.default_rng(0))
+    assert images.shape == (3, 128, 64, 3)
+    assert images.dtype == np.uint8
+    assert synthetic.pedestrians([], [], seed=0, rng=np.random.default_rng(0)).shape == (0, 128, 64, 3)
+
+
+def test_an_identity_looks_the_same_whatever_was_drawn_before():
+    alone = synthetic.pedestrians([7], [2], seed=5, rng=np.random.default_rng(1))
+    synthetic.pedestrians(np.arange(40), np.arange(40) % 6, seed=5, rng=np.random.default_rng(9))
+    synthetic.pedestrians(np.arange(40), np.arange(40) % 6, seed=6, rng=np.random.default_rng(9))
+    again = synthetic.pedestrians([7], [2], seed=5, rng=np.random.default_rng(1))
+    np.testing.assert_array_equal(alone, again)
+    other_world = synthetic.pedestrians([7], [2], seed=6, rng=np.random.default_rng(1))
+    assert (alone != other_world).any()
+
+
+@pytest.mark.parametrize(
+    ("ids", "cameras", "options", "message"),
+    [
+        ([-1], [0], {}, "ids holds -1; every value must be 0 or more"),
+        ([1], [-2], {}, "cameras holds -2; every value must be 0 or more"),
+        ([1.5], [0], {}, "ids has dtype float64; it must be an integer dtype"),
+        ([1, 2], [0], {}, "cameras has 1 values, ids 2; it must have as many"),
+        ([1], [0], {"rng": 3}, "rng is 3; it must be a numpy.random.Generator"),
+        ([1], [0], {"seed": -1}, "seed is -1; it must be an integer of at least 0"),
+        ([1], [0], {"seed": 0.5}, "seed is 0.5; it must be an integer of at least 0"),
+    ],
+)
+def test_bad_pedestrians_are_refused(ids, cameras, options, message):
+    with pytest.raises(ArgumentError, match=f"pedestrians: {message}"):
+        synthetic.pedestrians(ids, cameras, **{"seed": 0, "rng": np.random.default_rng(0), **options})

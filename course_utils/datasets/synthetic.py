@@ -6,9 +6,10 @@ thing: a score on them says nothing about the real set, and the loaders warn so 
 
 from course_utils.datasets.synthetic_garments import GARMENT_NAMES, garments
 from course_utils.datasets.synthetic_houses import house_digits
+from course_utils.datasets.synthetic_people import pedestrians
 from course_utils.datasets.synthetic_strokes import DIGIT_NAMES, KANA_NAMES, kuzushiji_like, plain_digits
 
-__all__ = ["CLASS_NAMES", "VERSION", "garments", "house_digits", "kuzushiji_like", "plain_digits"]
+__all__ = ["CLASS_NAMES", "VERSION", "garments", "house_digits", "kuzushiji_like", "pedestrians", "plain_digits"]
 
 VERSION = "1"
 """Changes whenever any generator's output changes: part of the fingerprint of procedural data."""

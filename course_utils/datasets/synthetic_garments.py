@@ -80,9 +80,7 @@ class _Canvas:
         side = max(width, height)
         square = np.zeros((side, side, 4), dtype=np.uint8)
         row, column = (side - height) // 2, (side - width) // 2
-        square[row : row + height, column : column + width] = self.layers[
-            top : top + height, left : left + width
-        ]
+        square[row : row + height, column : column + width] = self.layers[top : top + height, left : left + width]
         return cv2.resize(square, (_STORED, _STORED), interpolation=cv2.INTER_AREA)
 
 
@@ -125,16 +123,12 @@ def _torso(canvas, rng, *, sleeve, hem, half_width, flare=0.0, neck_depth=None):
     if sleeve > 0:
         _sleeves(canvas, rng, np.array([shoulder * 0.93, slope * 0.8]), armpit, sleeve)
     if rng.random() < 0.6:
-        canvas.line(
-            [(-neck, 0), (-neck * 0.7, depth * 0.8), (0, depth), (neck * 0.7, depth * 0.8), (neck, 0)]
-        )
+        canvas.line([(-neck, 0), (-neck * 0.7, depth * 0.8), (0, depth), (neck * 0.7, depth * 0.8), (neck, 0)])
     if rng.random() < 0.35:
         canvas.line([(-half_width - flare, hem - 0.05), (half_width + flare, hem - 0.05)], _TRIM, 255, 0.12)
     for _ in range(rng.integers(0, 4)):
         x, y = _between(rng, -waist, waist) * 0.8, _between(rng, 0.5, hem * 0.8)
-        canvas.line(
-            [(x, y), (x + _between(rng, -0.1, 0.1), y + _between(rng, 0.1, 0.5))], value=90, width=0.04
-        )
+        canvas.line([(x, y), (x + _between(rng, -0.1, 0.1), y + _between(rng, 0.1, 0.5))], value=90, width=0.04)
     return neck, depth
 
 
@@ -174,9 +168,7 @@ def _placket(canvas, rng, neck, depth, hem, *, reach=1.0):
     """The front opening, with buttons or a zip."""
     x = _between(rng, -0.04, 0.04)
     bottom = depth + (hem - depth) * reach
-    canvas.line(
-        [(x, depth), (x, bottom)], value=int(_between(rng, 150, 255)), width=_between(rng, 0.02, 0.05)
-    )
+    canvas.line([(x, depth), (x, bottom)], value=int(_between(rng, 150, 255)), width=_between(rng, 0.02, 0.05))
     for y in np.arange(depth + 0.1, bottom, _between(rng, 0.18, 0.35)):
         canvas.line([(x + 0.05, y), (x + 0.07, y)], width=0.05)
 
@@ -223,9 +215,7 @@ def _trouser(canvas, rng):
     if rng.random() < 0.5:
         canvas.mirror_line([(waist * 0.5, 0.1), (waist * 0.95, 0.32)])
     if rng.random() < 0.5:
-        canvas.mirror_line(
-            [(outer - ankle / 2, crotch + 0.2), (outer - ankle / 2, length)], value=110, width=0.05
-        )
+        canvas.mirror_line([(outer - ankle / 2, crotch + 0.2), (outer - ankle / 2, length)], value=110, width=0.05)
     if rng.random() < 0.4:
         canvas.mirror_fill(
             [(outer - ankle, length - 0.15), (outer, length - 0.15), (outer, length), (0.1, length)], _TRIM
@@ -271,13 +261,9 @@ def _dress(canvas, rng):
     _torso(canvas, rng, sleeve=sleeve, hem=hem, half_width=half_width, flare=flare)
     if rng.random() < 0.5:
         y = _between(rng, 0.7, 1.0)
-        canvas.line(
-            [(-half_width, y), (half_width, y)], rng.choice([_LINES, _TRIM]), 255, _between(rng, 0.03, 0.1)
-        )
+        canvas.line([(-half_width, y), (half_width, y)], rng.choice([_LINES, _TRIM]), 255, _between(rng, 0.03, 0.1))
     if flare > 0.08:
-        canvas.mirror_line(
-            [(half_width * 0.4, 1.0), (half_width * 0.7 + flare * 0.5, hem)], value=110, width=0.05
-        )
+        canvas.mirror_line([(half_width * 0.4, 1.0), (half_width * 0.7 + flare * 0.5, hem)], value=110, width=0.05)
     if rng.random() < 0.12:
         _placket(canvas, rng, 0.2, 0.15, hem)
 
@@ -317,9 +303,7 @@ def _shirt(canvas, rng):
         sleeve, half_width = _between(rng, 0.25, 0.65), _between(rng, 0.42, 0.62)
     else:
         sleeve, half_width = 0.0, _between(rng, 0.36, 0.56)
-    neck, depth = _torso(
-        canvas, rng, sleeve=sleeve, hem=hem, half_width=half_width, flare=_between(rng, -0.05, 0.1)
-    )
+    neck, depth = _torso(canvas, rng, sleeve=sleeve, hem=hem, half_width=half_width, flare=_between(rng, -0.05, 0.1))
     front = rng.random()
     if front < 0.55:
         _placket(canvas, rng, neck, depth, hem)
@@ -353,9 +337,7 @@ def _sole(canvas, rng, *, length, lift, thickness, y):
 def _heel(canvas, rng, *, length, lift, y, width):
     heel = length / 2
     base = heel - _between(rng, 0.0, 0.1)
-    canvas.fill(
-        [(heel - width * 1.5, y - lift), (heel, y - lift - 0.05), (base, y), (base - width, y)], smooth=0
-    )
+    canvas.fill([(heel - width * 1.5, y - lift), (heel, y - lift - 0.05), (base, y), (base - width, y)], smooth=0)
 
 
 def _sandal(canvas, rng):
@@ -388,9 +370,7 @@ def _sandal(canvas, rng):
         if rng.random() < 0.5:
             canvas.line([(0.25, top + 0.1), (-0.25, y - 0.3 - lift * 0.3)], _SHAPE, 255, 0.1)
     if rng.random() < 0.25:
-        canvas.fill(
-            [(0.5, y - lift), (0.6, y - lift - 0.5), (0.95, y - lift - 0.55), (1, y - lift)], smooth=1
-        )
+        canvas.fill([(0.5, y - lift), (0.6, y - lift - 0.5), (0.95, y - lift - 0.55), (1, y - lift)], smooth=1)
 
 
 def _shoe_upper(canvas, rng, *, height, throat, toe_height, y, lean=0.0):
@@ -426,9 +406,7 @@ def _sneaker(canvas, rng):
     canvas.fill(sole, _TRIM, smooth=1)
     canvas.line([(-1, y - 0.12), (1, y - 0.16)])
     if rng.random() < 0.75:
-        _laces(
-            canvas, rng, left=throat - 0.1, right=throat + 0.35, top=y - height + 0.05, bottom=y - toe - 0.05
-        )
+        _laces(canvas, rng, left=throat - 0.1, right=throat + 0.35, top=y - height + 0.05, bottom=y - toe - 0.05)
     for _ in range(rng.integers(0, 4)):
         x = _between(rng, -0.4, 0.6)
         stripe = [(x, y - 0.15), (x + _between(rng, 0.05, 0.4), y - height * _between(rng, 0.5, 0.8))]
@@ -459,15 +437,11 @@ def _bag(canvas, rng):
         flap = top + height * _between(rng, 0.2, 0.65)
         canvas.line([(-half, flap), (0, flap + _between(rng, 0, 0.2)), (half, flap)], width=0.04)
     if rng.random() < 0.4:
-        canvas.fill(
-            [(-half - taper, top), (half + taper, top), (half, top + 0.2), (-half, top + 0.2)], _TRIM, 220, 0
-        )
+        canvas.fill([(-half - taper, top), (half + taper, top), (half, top + 0.2), (-half, top + 0.2)], _TRIM, 220, 0)
     if rng.random() < 0.5:
         canvas.line([(-0.05, top + height * 0.4), (0.05, top + height * 0.4)], _PRINT, 255, 0.14)
     if rng.random() < 0.35:
-        canvas.mirror_line(
-            [(half * 0.6, top), (half * 0.55, top + height)], rng.choice([_LINES, _TRIM]), 255, 0.06
-        )
+        canvas.mirror_line([(half * 0.6, top), (half * 0.55, top + height)], rng.choice([_LINES, _TRIM]), 255, 0.06)
 
 
 def _ankle_boot(canvas, rng):
@@ -507,9 +481,7 @@ def _ankle_boot(canvas, rng):
             bottom=y - toe - 0.2,
         )
     if rng.random() < 0.35:
-        canvas.line(
-            [(throat + 0.1, y - lift - height + 0.1), (0.95, y - lift - height + 0.1)], _TRIM, 255, 0.2
-        )
+        canvas.line([(throat + 0.1, y - lift - height + 0.1), (0.95, y - lift - height + 0.1)], _TRIM, 255, 0.2)
     if rng.random() < 0.5:
         x = _between(rng, 0.3, 0.6)
         canvas.line([(x, y - lift - height), (x + _between(rng, -0.1, 0.2), y - lift - 0.2)], width=0.05)

@@ -72,6 +72,15 @@ def _pen_face(rng):
     return np.stack(glyphs)
 
 
+def _bulge(face, power):
+    """Make a face squarer (power above 1) or leaner (below 1) by moving its pixels across."""
+    half = GLYPH_HEIGHT / 2
+    across = (np.arange(GLYPH_SIZE, dtype=np.float32) - (GLYPH_SIZE - 1) / 2) / half
+    bulged = np.sign(across) * np.abs(across) ** power * half + (GLYPH_SIZE - 1) / 2
+    map_x, map_y = np.meshgrid(bulged.astype(np.float32), bulged.astype(np.float32))
+    return np.stack([cv2.remap(glyph, map_x, map_y, cv2.INTER_LINEAR) for glyph in face])
+
+
 @functools.cache
 def _typefaces():
     """All faces (f, 10, 64, 64) and the width (f, 10) of each glyph in stored pixels; drawn once a process.
@@ -85,6 +94,7 @@ def _typefaces():
         share = rng.uniform(0.3, 0.7)
         faces.append(np.uint8(np.round(share * faces[first] + (1 - share) * faces[second])))
     faces.extend(_pen_face(rng) for _ in range(_PENS))
+    faces.extend([_bulge(face, rng.uniform(0.75, 1.25)) for face in faces])
     faces = np.stack(faces)
     inked = (faces > 128).any(axis=2)
     return faces, inked.sum(axis=2)
@@ -96,10 +106,10 @@ def _glyph_distances(labels, rng):
     faces, widths = _typefaces()
     glyphs = faces.reshape(-1, GLYPH_SIZE, GLYPH_SIZE)
     face = rng.integers(0, len(faces), n)
-    scale_y = rng.normal(1.12, 0.15, n).clip(0.75, 1.6)
-    scale_x = scale_y * np.exp(rng.normal(-0.12, 0.18, n))
-    pose = {"angle": rng.normal(0, 0.09, n), "shear": rng.normal(-0.05, 0.12, n)}
-    shift_x, shift_y = rng.normal(0, 1.3, n), rng.normal(0, 1.2, n)
+    scale_y = rng.normal(1.1, 0.19, n).clip(0.65, 1.7)
+    scale_x = scale_y * np.exp(rng.normal(-0.18, 0.23, n))
+    pose = {"angle": rng.normal(0, 0.12, n), "shear": rng.normal(-0.05, 0.15, n)}
+    shift_x, shift_y = rng.normal(0, 1.9, n), rng.normal(0, 1.4, n)
     scale = _RATIO * np.sqrt(scale_x * scale_y)
     gap = rng.gamma(2, 2.5, n) - 1
     distance = None
@@ -137,9 +147,7 @@ def _colours(rng, n):
 
 def _tint(rng, luma, hue):
     """Give a grey level a hue (radians around the grey axis) without changing its luma much."""
-    chroma = np.where(
-        rng.random(len(luma)) < 0.2, rng.uniform(20, 90, len(luma)), rng.gamma(1.5, 8, len(luma))
-    )
+    chroma = np.where(rng.random(len(luma)) < 0.2, rng.uniform(20, 90, len(luma)), rng.gamma(1.5, 8, len(luma)))
     blue_yellow, red_cyan = -np.cos(hue) * chroma, np.sin(hue) * chroma
     red, blue = red_cyan, blue_yellow
     green = -(0.299 * red + 0.114 * blue) / 0.587
@@ -147,11 +155,15 @@ def _tint(rng, luma, hue):
 
 
 def _edges(rng, n):
-    """Plates, frames and door posts: a soft half-plane beyond the digit, (n, 32, 32), 0 to 1."""
+    """Plates, frames and door posts: what lies beyond a line or a ring round the digit, (n, 32, 32), 0 to 1."""
     x = np.arange(_SIZE, dtype=np.float32) - (_SIZE - 1) / 2
     turn = rng.integers(0, 4, n) * np.pi / 2 + rng.normal(0, 0.1, n)
     along = one_each(np.cos(turn)) * x[None, None, :] + one_each(np.sin(turn)) * x[None, :, None]
-    away = rng.uniform(9, 17, n)
+    round_plate = rng.random(n) < 0.2
+    off_x, off_y = rng.normal(0, 2, (2, n, 1))
+    across, down = (x - off_x)[:, None, :], (x - off_y)[:, :, None]
+    along = np.where(one_each(round_plate) > 0, np.sqrt(across**2 + down**2), along)
+    away = rng.uniform(9, 17, n) + 2 * round_plate
     wide = np.where(rng.random(n) < 0.5, 99, rng.uniform(1, 4, n))
     beyond = along - one_each(away)
     inside = np.clip(beyond + 0.5, 0, 1) * np.clip(one_each(wide) - beyond + 0.5, 0, 1)
@@ -160,12 +172,18 @@ def _edges(rng, n):
 
 @functools.cache
 def _blurs():
-    """Matrices (k, 32, 32), each of which blurs one axis: a Gaussian, or a shrinking to few pixels and back."""
+    """Matrices (k, 32, 32), each of which blurs one axis.
+
+    A Gaussian; a Gaussian sharpened afterwards, as cameras do; a shrinking to few pixels and back.
+    """
     x = np.arange(_SIZE)
     matrices = [np.eye(_SIZE)]
     for sigma in np.linspace(0.4, 2.0, 9):
         bell = np.exp(-((x[:, None] - x) ** 2) / (2 * sigma**2))
         matrices.append(bell / bell.sum(axis=1, keepdims=True))
+        halo = np.exp(-((x[:, None] - x) ** 2) / (2 * (sigma + 1.2) ** 2))
+        halo = halo / halo.sum(axis=1, keepdims=True)
+        matrices.append(1.6 * matrices[-1] - 0.6 * halo)
     for few in range(9, 28, 2):
         eye = np.eye(_SIZE, dtype=np.float32)
         shrunk = cv2.resize(eye, (_SIZE, few), interpolation=cv2.INTER_AREA)
@@ -206,9 +224,7 @@ def _draw_house_digits(labels, rng):
     ring = np.clip(distance + weight + one_each(rng.uniform(1, 2.5, n)), 0, 1)
     ring *= one_each(rng.normal(0, 50, n) * (rng.random(n) < 0.2))
     ground += ring - shadow
-    bevel = (_shifted(cover, 1, 1) - _shifted(cover, -1, -1)) * one_each(
-        rng.normal(0, 40, n) * (rng.random(n) < 0.25)
-    )
+    bevel = (_shifted(cover, 1, 1) - _shifted(cover, -1, -1)) * one_each(rng.normal(0, 40, n) * (rng.random(n) < 0.25))
     worn = np.clip(random_field(rng, n, _SIZE, 8) - 1.0, 0, 1) * one_each(rng.random(n) < 0.3)
     cover *= 1 - worn
 
@@ -218,15 +234,9 @@ def _draw_house_digits(labels, rng):
     images += (other - images) * beyond
     images += (ink + bevel[..., None] - images) * cover[..., None]
     images += light[..., None]
-    images += (
-        rng.standard_normal(light.shape, dtype=np.float32)[..., None]
-        * one_each(rng.gamma(1.5, 4, n))[..., None]
-    )
+    images += rng.standard_normal(light.shape, dtype=np.float32)[..., None] * one_each(rng.gamma(1.5, 4, n))[..., None]
     images = _blur(images, rng)
-    return (
-        images
-        + rng.standard_normal(images.shape, dtype=np.float32) * one_each(rng.gamma(1.5, 1.2, n))[..., None]
-    )
+    return images + rng.standard_normal(images.shape, dtype=np.float32) * one_each(rng.gamma(1.5, 1.2, n))[..., None]
 
 
 def house_digits(labels, *, rng):

@@ -153,10 +153,7 @@ def read_strokes(text):
     >>> [stroke.tolist() for stroke in read_strokes("50,0 50,100")]
     [[[0.5, 0.0], [0.5, 1.0]]]
     """
-    return [
-        np.array([point.split(",") for point in stroke.split()], dtype=float) / 100
-        for stroke in text.split("|")
-    ]
+    return [np.array([point.split(",") for point in stroke.split()], dtype=float) / 100 for stroke in text.split("|")]
 
 
 DIGITS = tuple(tuple(read_strokes(style) for style in styles) for styles in _DIGITS)
@@ -292,9 +289,7 @@ def encode_distance(ink):
     """
     inside = cv2.distanceTransform(np.uint8(ink > 127), cv2.DIST_L2, 5)
     outside = cv2.distanceTransform(np.uint8(ink <= 127), cv2.DIST_L2, 5)
-    signed = (
-        cv2.resize(inside - outside, (GLYPH_SIZE, GLYPH_SIZE), interpolation=cv2.INTER_AREA) / _OVERSAMPLE
-    )
+    signed = cv2.resize(inside - outside, (GLYPH_SIZE, GLYPH_SIZE), interpolation=cv2.INTER_AREA) / _OVERSAMPLE
     return np.clip(np.round(128 + _LEVELS * signed), 0, 255).astype(np.uint8)
 
 
