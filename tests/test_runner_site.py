@@ -123,6 +123,13 @@ def test_merge_keeps_injected_parameters_and_ignores_changed_cells(built):
     assert "Two is even" not in str(site.merge(changed, executed)["cells"][4]["outputs"])
 
 
+def test_logging_of_libraries_stays_out_of_the_page(built):
+    source = nbformat.read(built.notebook("01_one"), as_version=4)
+    executed = nbformat.read(built.executed("quick", "01_one"), as_version=4)
+    executed["cells"][1]["outputs"] = [nbformat.v4.new_output("stream", name=name, text=name) for name in ("stdout", "stderr")]
+    assert [output["name"] for output in site.merge(source, executed)["cells"][1]["outputs"]] == ["stdout"]
+
+
 def test_the_table_shows_intervals_and_gaps():
     record = {"records": {"test_accuracy": {"value": 0.88, "unit": None, "context": {"low": 0.87, "high": 0.89}}}}
     table = ledger.comparison_table("02_fashion_mlp", record, None)

@@ -257,7 +257,7 @@ def _environment(project, job, workers):
         "COURSE_DATA_DIR": os.pathsep.join(str(Path(folder).resolve()) for folder in folders if folder),
         "COURSE_PROJECT": str(project.root),
         "COURSE_PROFILE": job.profile,
-        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
 

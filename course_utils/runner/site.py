@@ -128,7 +128,12 @@ def _added(cell):
 
 
 def _silent(output):
-    """Outputs that only the runner reads. Those of `record` stay: they carry the numbers for the text."""
+    """Outputs that no reader needs: what only the runner reads, and the logging of libraries, which names local paths.
+
+    Those of `record` stay: they carry the numbers for the text.
+    """
+    if output.get("name") == "stderr":
+        return True
     return output.get("metadata", {}).get(METADATA_KEY, {}).get("kind") in ("claim", "data")
 
 
