@@ -1,37 +1,44 @@
 """The one door to data: named data sets, the reader's own files, and procedural twins of both."""
 
 import dataclasses
-import warnings
+from pathlib import Path
 
 import numpy as np
 
-from course_utils.datasets import catalog, local
-from course_utils.datasets.catalog import Provenance
-from course_utils.datasets.local import cache_folder, checksum, find, search_folders
+from course_utils.datasets import catalog, download, formats, local, trees
+from course_utils.datasets.catalog import CATALOG, Provenance
+from course_utils.datasets.download import SOURCES, obtain
+from course_utils.datasets.local import cache_folder, find, search_folders
+from course_utils.datasets.reid import ReIDDataset, ReIDSplit, load_reid
 from course_utils.datasets.subsets import nested_subsets, regroup, split_validation, stratified_order
-from course_utils.errors import DataError, SyntheticDataWarning, check_choice, check_integer
+from course_utils.errors import ArgumentError, CourseError, check_choice, check_integer
 
 __all__ = [
+    "CATALOG",
     "Dataset",
     "Provenance",
+    "ReIDDataset",
+    "ReIDSplit",
+    "Verification",
     "cache_folder",
+    "fetch",
     "find",
     "fingerprint",
     "load",
+    "load_reid",
     "names",
     "nested_subsets",
     "regroup",
     "search_folders",
     "split_validation",
+    "verify",
 ]
-
-SOURCES = ("download", "local", "synthetic", "auto")
 
 # What a procedural twin has when no limit is given: enough to learn from, drawn in a few seconds.
 _TWIN_TRAIN, _TWIN_TEST = 12_000, 2_000
 
 # Twins are drawn in blocks, each from its own random stream: a small set is the beginning of a large one.
-_TWIN_BLOCK = 500
+_TWIN_ROUNDS = 50
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,30 +77,48 @@ def names():
     >>> "fashion_mnist" in names()
     True
     """
-    return list(catalog.CATALOG)
+    return list(CATALOG)
 
 
-def load(name, *, data_dir=None, source="download", train_limit=None, test_limit=None, seed=0):
+def load(
+    name,
+    *,
+    data_dir=None,
+    source="download",
+    train_limit=None,
+    test_limit=None,
+    image_size=None,
+    seed=0,
+    progress=False,
+):
     """Load a labelled data set.
 
     Parameters
     ----------
     name : str or path-like
-        A name in :func:`names`, or the path of the user's own file or folder.
+        A name in :func:`names`, or the path of the user's own file or folder: a ``.npz`` with ``x_train``,
+        ``y_train``, ``x_test`` and ``y_test``, a folder or ``.zip`` of ``train/CLASS/*.png``, or any other format
+        that a data set of the course comes in.
     data_dir : path-like, optional
-        Searched before the other :func:`search_folders`. An empty string counts as ``None``.
+        Searched before the other :func:`search_folders`; or itself a file or folder of the user's own data, which
+        then take the place of the named ones. An empty string counts as ``None``.
     source : {"download", "local", "synthetic", "auto"}
         "local" reads from the search folders; "download" fetches the official files if they are not there;
         "synthetic" draws the procedural twin; "auto" is "download", and the twin where that fails.
     train_limit, test_limit : int, optional
         At most this many images, a class-stratified sample. For one seed a small sample is the beginning of a
         larger one. A twin has 12,000 and 2,000 images if no limit is given, and any number if one is.
+    image_size : int or (int, int), optional
+        Height and width that every image is resized to.
     seed : int
         Decides the samples, and the drawing of a twin.
+    progress : bool
+        Whether a download shows a progress bar.
 
     Returns
     -------
     Dataset
+        The test part is empty if the user's own file has only one part.
 
     Raises
     ------
@@ -113,38 +138,28 @@ def load(name, *, data_dir=None, source="download", train_limit=None, test_limit
     >>> data.x_train.shape, data.x_train.dtype, data.provenance.kind
     ((20, 28, 28, 1), dtype('uint8'), 'procedural')
     """
-    check_choice("load", "source", source, SOURCES)
-    train_limit, test_limit = (
-        None if limit is None else check_integer("load", argument, limit, minimum=1)
-        for argument, limit in (("train_limit", train_limit), ("test_limit", test_limit))
-    )
+    for argument, limit in (("train_limit", train_limit), ("test_limit", test_limit)):
+        if limit is not None:
+            check_integer("load", argument, limit, minimum=1)
     check_integer("load", "seed", seed, minimum=0)
-    item = catalog.entry(name)
-    if source == "synthetic":
-        return _draw_twin(item, train_limit, test_limit, seed)
-    path = find(name, data_dir=data_dir)
-    if path is None and source == "auto":
-        warnings.warn(
-            f"{item.title} is not on this machine: drawn stand-ins take its place, "
-            "and no number from them is the real data set's",
-            SyntheticDataWarning,
-            stacklevel=2,
-        )
-        return _draw_twin(item, train_limit, test_limit, seed)
+    image_size = trees.check_image_size("load", image_size)
+    item, path = obtain("load", name, data_dir=data_dir, source=source, progress=progress)
+    if item is not None and item.task != "classification":
+        raise ArgumentError(f"load: {item.name} is for {item.task}; load_reid reads it")
     if path is None:
-        folders = ", ".join(str(folder) for folder in search_folders(data_dir))
-        raise DataError(f"{name}: is in none of the folders {folders}")
-    parts = local.read(path, class_names=item.class_names)
-    return Dataset(
-        *_sample(parts.train, train_limit, seed),
-        *_sample(parts.test, test_limit, seed),
-        class_names=parts.class_names,
-        provenance=local.provenance(item, path),
-    )
+        parts, provenance = _draw_twin(item.twin, train_limit, test_limit, seed), local.procedural(item)
+        splits = [formats.Split(trees.resize_all(split.x, image_size), split.y) for split in parts[:2]]
+    else:
+        parts = local.read(path, class_names=item.class_names if item else (), image_size=image_size)
+        provenance = local.provenance(item, path)
+        splits = _sample(parts.train, train_limit, seed), _sample(parts.test, test_limit, seed)
+    return Dataset(*splits[0], *splits[1], class_names=parts.class_names, provenance=provenance)
 
 
 def fingerprint(name, *, data_dir=None, source="auto"):
     """Say in one short text what :func:`load` would read now, so that a result can be tied to its data.
+
+    Nothing is fetched, and the checksum of a file that was seen before is not taken again.
 
     Parameters
     ----------
@@ -154,22 +169,128 @@ def fingerprint(name, *, data_dir=None, source="auto"):
     Returns
     -------
     str
-        "sha256:..." of the local file, "procedural:VERSION", or "absent".
+        "sha256:..." of the local file or folder; "procedural:VERSION" if a twin would be drawn unless the data can
+        be fetched; "absent" if there is nothing to read before it is fetched.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is not legal.
+    DataError
+        If the file cannot be read.
 
     Examples
     --------
     >>> fingerprint("fashion_mnist", source="synthetic").startswith("procedural:")
     True
     """
-    check_choice("fingerprint", "source", source, SOURCES)
-    path = None if source == "synthetic" else find(name, data_dir=data_dir)
-    if path is not None:
-        return f"sha256:{checksum(path)}"
-    if source in ("synthetic", "auto"):
-        from course_utils.datasets import synthetic
+    from course_utils.datasets import synthetic
 
+    check_choice("fingerprint", "source", source, SOURCES)
+    item, path = download.named("fingerprint", name)
+    if item is not None and source != "synthetic":
+        path = find(name, data_dir=data_dir)
+    if path is not None:
+        return f"sha256:{local.checksum(path)}"
+    if source in ("synthetic", "auto") or item.drawn:
         return f"procedural:{synthetic.VERSION}"
     return "absent"
+
+
+def fetch(name, *, folder=None, mirrors=None, progress=False):
+    """Bring the official files of a data set onto this machine, verified.
+
+    Parameters
+    ----------
+    name : str
+        A name in :func:`names`.
+    folder : path-like, optional
+        Where they go, in a folder of the data set's name: where :func:`load` puts them if not given.
+    mirrors : iterable of str, optional
+        Addresses to use in place of the official ones; a file's name is appended.
+    progress : bool
+        Whether a progress bar is shown.
+
+    Returns
+    -------
+    Path
+        The folder with the files. Those that were there already were verified and not fetched again.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such data set, or it cannot be fetched.
+    DownloadError
+        If no mirror delivers a file, or the folder cannot be written to.
+
+    Examples
+    --------
+    >>> fetch("pedestrians")
+    Traceback (most recent call last):
+    ...
+    course_utils.errors.ArgumentError: fetch: Procedural pedestrians cannot be fetched (drawn by ...
+    """
+    item = catalog.entry(name)
+    folder = Path(folder) if folder is not None else local.download_folder()
+    return download.fetch(item, folder / item.name, mirrors=mirrors, progress=progress)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """What :func:`verify` found.
+
+    Attributes
+    ----------
+    name : str
+        The data set.
+    path : Path or None
+        Where it is; ``None`` if it is not on this machine.
+    provenance : Provenance or None
+        What it is, by its checksum, taken afresh.
+    problem : str
+        Why it cannot be read; empty if it can.
+    """
+
+    name: str
+    path: Path | None
+    provenance: Provenance | None
+    problem: str
+
+
+def verify(name, *, data_dir=None):
+    """Take the checksum of a local data set afresh and read the whole of it.
+
+    Parameters
+    ----------
+    name : str
+        A name in :func:`names`.
+    data_dir : path-like, optional
+        Searched first.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such data set, or `data_dir` does not exist.
+
+    Examples
+    --------
+    >>> verify("market1501", data_dir=".").problem
+    'not on this machine'
+    """
+    item = catalog.entry(name)
+    path = find(name, data_dir=data_dir)
+    if path is None:
+        return Verification(name, None, None, "not on this machine")
+    try:
+        provenance = local.provenance(item, path, remembered=False)
+        (load if item.task == "classification" else load_reid)(name, data_dir=data_dir, source="local")
+    except CourseError as error:
+        return Verification(name, path, None, str(error))
+    return Verification(name, path, provenance, "")
 
 
 def _sample(split, limit, seed):
@@ -179,33 +300,23 @@ def _sample(split, limit, seed):
     return split.x[chosen], split.y[chosen]
 
 
-def _draw_twin(item, train_limit, test_limit, seed):
+def _draw_twin(name, train_limit, test_limit, seed):
     from course_utils.datasets import synthetic
 
-    generator = getattr(synthetic, item.twin)
-    return Dataset(
-        *_draw_part(generator, train_limit or _TWIN_TRAIN, [seed, 0]),
-        *_draw_part(generator, test_limit or _TWIN_TEST, [seed, 1]),
-        class_names=item.class_names,
-        provenance=Provenance(
-            name=item.name,
-            title=f"Procedural stand-in for {item.title}",
-            kind="procedural",
-            file="",
-            sha256="",
-            licence="this project's own",
-            citation="",
-            caveat=f"drawn by generator {item.twin}, version {synthetic.VERSION}",
-        ),
+    generator, class_names = getattr(synthetic, name), synthetic.CLASS_NAMES[name]
+    return formats.Parts(
+        _draw_part(generator, len(class_names), train_limit or _TWIN_TRAIN, [seed, 0]),
+        _draw_part(generator, len(class_names), test_limit or _TWIN_TEST, [seed, 1]),
+        tuple(class_names),
     )
 
 
-def _draw_part(generator, n, stream):
+def _draw_part(generator, n_classes, n, stream):
     images, labels = [], []
-    for block in range(-(-n // _TWIN_BLOCK)):
+    for block in range(-(-n // (_TWIN_ROUNDS * n_classes))):
         rng = np.random.default_rng([*stream, block])
-        # Each run of ten labels holds every class once, in random order: every prefix is balanced.
-        y = np.concatenate([rng.permutation(10) for _ in range(_TWIN_BLOCK // 10)]).astype(np.int64)
+        # Each round holds every class once, in random order: every prefix is balanced.
+        y = np.concatenate([rng.permutation(n_classes) for _ in range(_TWIN_ROUNDS)])
         images.append(generator(y, rng=rng))
         labels.append(y)
-    return np.concatenate(images)[:n], np.concatenate(labels)[:n]
+    return formats.Split(np.concatenate(images)[:n], np.concatenate(labels)[:n])

@@ -118,7 +118,9 @@ class Entry:
     issues : tuple of str
         What every user of the data should know.
     twin : str
-        The generator in ``datasets.synthetic`` that draws the procedural twin; empty if there is none.
+        The generator in ``datasets.synthetic`` that draws the procedural twin.
+    drawn : bool
+        Whether the data set is procedural itself, so that its twin stands in for nothing.
     recognised : tuple of Recognised
         Other known files that hold these data.
     """
@@ -138,6 +140,7 @@ class Entry:
     download_mb: int = 0
     issues: tuple = ()
     twin: str = ""
+    drawn: bool = False
     recognised: tuple = ()
 
 
@@ -376,6 +379,7 @@ _ENTRIES = (
         homepage="",
         issues=("Drawn figures: no person was photographed, and no score on them carries over to real footage.",),
         twin="pedestrians",
+        drawn=True,
     ),
     Entry(
         name="market1501",

@@ -105,7 +105,7 @@ def read(path, *, class_names=(), image_size=None):
         The classes in label order, if they are known: labels beyond them are an error. Otherwise the file
         decides.
     image_size : (int, int), optional
-        Height and width that PNG and JPEG images are resized to.
+        Height and width that every image is resized to.
 
     Returns
     -------
@@ -114,8 +114,7 @@ def read(path, *, class_names=(), image_size=None):
     Raises
     ------
     DataError
-        If the format is not known, the data are damaged or unsafe, images and labels do not belong together, or
-        an array's images are not of `image_size`.
+        If the format is not known, the data are damaged or unsafe, or images and labels do not belong together.
 
     Examples
     --------
@@ -138,12 +137,8 @@ def read(path, *, class_names=(), image_size=None):
     train, test = (None if pair is None else _check_split(*pair, path, len(names)) for pair in raw.pairs)
     if test is None:
         test = Split(train.x[:0], train.y[:0])
-    if image_size is not None and train.x.shape[1:3] != tuple(image_size):
-        raise DataError(
-            f"{path}: holds images of {train.x.shape[1:3]}, image_size is {tuple(image_size)}; only PNG and JPEG "
-            "files are resized while reading, for arrays use images.resize"
-        )
     n_classes = int(max(train.y.max(initial=0), test.y.max(initial=0))) + 1
+    train, test = (Split(trees.resize_all(split.x, image_size), split.y) for split in (train, test))
     return Parts(train, test, names or tuple(str(label) for label in range(n_classes)))
 
 

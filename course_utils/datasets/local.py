@@ -17,7 +17,9 @@ from course_utils.errors import ArgumentError, DataError
 __all__ = [
     "cache_folder",
     "checksum",
+    "download_folder",
     "find",
+    "procedural",
     "project_folder",
     "provenance",
     "read",
@@ -79,6 +81,23 @@ def project_folder():
     root = Path(__file__).resolve().parents[2]
     folder = root / "data"
     return folder if (root / "pyproject.toml").is_file() and folder.is_dir() else None
+
+
+def download_folder():
+    """Return the folder that downloads land in, each data set in a folder of its own.
+
+    Returns
+    -------
+    Path
+        The project's ``data/`` if it can be written to, else the user's cache.
+
+    Examples
+    --------
+    >>> download_folder() in (project_folder(), cache_folder())
+    True
+    """
+    project = project_folder()
+    return project if project is not None and os.access(project, os.W_OK) else cache_folder()
 
 
 def search_folders(data_dir=None):
@@ -294,7 +313,7 @@ def _note(key):
     return cache_folder() / "checksums" / key
 
 
-def provenance(item, path):
+def provenance(item, path, *, remembered=True):
     """Say what a file or folder is.
 
     Parameters
@@ -303,6 +322,8 @@ def provenance(item, path):
         The data set that it is read as; ``None`` for the user's own data.
     path : path-like
         The file or folder.
+    remembered : bool
+        As for :func:`checksum`.
 
     Returns
     -------
@@ -320,7 +341,7 @@ def provenance(item, path):
     'user'
     """
     path = Path(path)
-    digest = checksum(path)
+    digest = checksum(path, remembered=remembered)
     known = catalog.recognise(digest)
     if known is not None:
         item, file = known
@@ -328,7 +349,7 @@ def provenance(item, path):
     elif item is None:
         own = catalog.Provenance(path.name, f"Own data {path.name!r}", "user", path.name, digest, "not stated", "", "")
         return own
-    elif item.files and path.is_dir() and _is_official(item, path):
+    elif item.files and path.is_dir() and _is_official(item, path, remembered):
         title, kind, caveat = item.title, "official", ""
     else:
         title, kind = f"{item.title}, as the file's name has it", "user"
@@ -336,10 +357,42 @@ def provenance(item, path):
     return catalog.Provenance(item.name, title, kind, path.name, digest, item.licence, item.citation, caveat)
 
 
-def _is_official(item, folder):
+def _is_official(item, folder, remembered):
     paths = [folder / file.name for file in item.files]
     return all(path.is_file() for path in paths) and all(
-        checksum(path, algorithm="md5") == file.md5 for path, file in zip(paths, item.files, strict=True)
+        checksum(path, algorithm="md5", remembered=remembered) == file.md5
+        for path, file in zip(paths, item.files, strict=True)
+    )
+
+
+def procedural(item):
+    """Say what a procedural twin is.
+
+    Parameters
+    ----------
+    item : Entry
+        The data set that it takes the place of.
+
+    Returns
+    -------
+    Provenance
+
+    Examples
+    --------
+    >>> procedural(catalog.entry("mnist")).title
+    'Procedural stand-in for MNIST'
+    """
+    from course_utils.datasets import synthetic
+
+    return catalog.Provenance(
+        name=item.name,
+        title=item.title if item.drawn else f"Procedural stand-in for {item.title}",
+        kind="procedural",
+        file="",
+        sha256="",
+        licence="this project's own",
+        citation="",
+        caveat=f"generator {item.twin}, version {synthetic.VERSION}",
     )
 
 

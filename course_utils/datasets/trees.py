@@ -16,17 +16,19 @@ from typing import NamedTuple
 import numpy as np
 
 from course_utils.datasets.untrusted import MAX_BYTES, MAX_MEMBERS, guard, open_zip
-from course_utils.errors import DataError
+from course_utils.errors import ArgumentError, DataError, check_integer
 
 __all__ = [
     "Characters",
     "LabelledImages",
     "Tree",
+    "check_image_size",
     "layout",
     "open_tree",
     "read_characters",
     "read_classes",
     "read_people",
+    "resize_all",
     "walk",
 ]
 
@@ -426,8 +428,6 @@ def _numbers_in(tree, name):
 
 def _decode_all(tree, names, image_size, colour=False):
     """Decode images into one array; with one channel if all are grey, with three otherwise."""
-    import cv2
-
     if not names:
         raise DataError(f"{tree.path}: holds no images; their names end in {', '.join(IMAGE_SUFFIXES)}")
     stack = None
@@ -436,7 +436,7 @@ def _decode_all(tree, names, image_size, colour=False):
         if image.ndim == 3 and not colour:
             return _decode_all(tree, names, image_size, colour=True)
         if image_size is not None:
-            image = cv2.resize(image, image_size[::-1], interpolation=cv2.INTER_AREA)
+            image = _resize(image, image_size)
         if stack is None:
             shape = (len(names), *image.shape[:2], 3 if colour else 1)
             if math.prod(shape) > MAX_BYTES:
@@ -450,6 +450,73 @@ def _decode_all(tree, names, image_size, colour=False):
             )
         stack[position] = image if image.ndim == 3 else image[:, :, None]
     return stack
+
+
+def check_image_size(function, image_size):
+    """Return height and width as a pair.
+
+    Parameters
+    ----------
+    function : str
+        What the message names.
+    image_size : int or (int, int), optional
+        One number stands for a square.
+
+    Returns
+    -------
+    (int, int) or None
+        ``None`` if `image_size` is ``None``.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not one or two positive whole numbers, or more than 8,192.
+
+    Examples
+    --------
+    >>> check_image_size("load", 28)
+    (28, 28)
+    """
+    if image_size is None:
+        return None
+    pair = (image_size, image_size) if np.ndim(image_size) == 0 else tuple(image_size)
+    if len(pair) != 2:
+        raise ArgumentError(f"{function}: image_size is {image_size!r}; it must be one integer or (height, width)")
+    return tuple(check_integer(function, "image_size", side, minimum=1, maximum=8_192) for side in pair)
+
+
+def resize_all(images, image_size):
+    """Resize every image of a batch, unless they have that size.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, height, width, channels)
+        The batch.
+    image_size : (int, int), optional
+        New height and width; ``None`` leaves the images alone.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, *image_size, channels)
+
+    Examples
+    --------
+    >>> resize_all(np.zeros((5, 8, 4, 1), dtype=np.uint8), (4, 2)).shape
+    (5, 4, 2, 1)
+    """
+    if image_size is None or images.shape[1:3] == tuple(image_size):
+        return images
+    resized = np.empty((len(images), *image_size, images.shape[3]), dtype=np.uint8)
+    for image, target in zip(images, resized, strict=True):
+        target[...] = _resize(image, image_size).reshape(target.shape)
+    return resized
+
+
+def _resize(image, image_size):
+    import cv2
+
+    # Averages over the pixels that each new one covers: no aliasing where images shrink.
+    return cv2.resize(image, image_size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def _decode(tree, name):
