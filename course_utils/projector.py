@@ -45,7 +45,8 @@ class Embedding:
     name : str
         What the projector's list shows, for instance ``"test"``. Letters, digits, ``_``, ``.`` and ``-``.
     vectors : array_like of float, shape (n, d)
-        The points, finite, with `n` and `d` at least 2. Kept as float32.
+        The points, finite, with `n` and `d` at least 2. Kept as float32. Where `d` is 2 the projector is
+        given a third column of zeros, because it opens on three principal components.
     metadata : mapping, pandas.DataFrame, or sequence, optional
         Columns of length `n` by name, or one sequence of `n` labels, which becomes the column ``"label"``.
         Values are kept as text. Points are coloured by the first column if it has at most 50 different
@@ -198,7 +199,7 @@ def write_logdir(folder, embeddings):
     files = {}
     for embedding in embeddings:
         # Text, because TensorBoard tells binary from text by a failure to decode, and some matrices decode.
-        files[f"{embedding.name}_vectors.tsv"] = _vectors_tsv(embedding.vectors)
+        files[f"{embedding.name}_vectors.tsv"] = _vectors_tsv(_points(embedding))
         if embedding.metadata is not None:
             files[f"{embedding.name}_metadata.tsv"] = _metadata_tsv(embedding.metadata)
         if embedding.images is not None:
@@ -357,6 +358,12 @@ def _check_embeddings(function, embeddings):
     return embeddings
 
 
+def _points(embedding):
+    """Give the vectors as the projector gets them: it shows nothing of a matrix with only two columns."""
+    missing = max(0, 3 - embedding.vectors.shape[1])
+    return np.pad(embedding.vectors, [(0, 0), (0, missing)])
+
+
 def _vectors_tsv(vectors):
     text = io.StringIO()
     # Nine significant digits give every float32 back exactly.
@@ -386,7 +393,7 @@ def _config_entry(embedding):
     """One entry of TensorBoard's ``projector_config.pbtxt`` (protocol buffer text format)."""
     lines = [
         f'tensor_name: "{embedding.name}"',
-        *(f"tensor_shape: {length}" for length in embedding.vectors.shape),
+        *(f"tensor_shape: {length}" for length in _points(embedding).shape),
         f'tensor_path: "{embedding.name}_vectors.tsv"',
     ]
     if embedding.metadata is not None:
@@ -427,12 +434,11 @@ def _page_files(embeddings):
     """Make the projector's configuration, and the files it names: ``data:`` addresses with their content."""
     files, entries = {}, []
     for embedding in embeddings:
-        entry = {"tensorName": embedding.name, "tensorShape": embedding.vectors.shape}
+        points = _points(embedding)
+        entry = {"tensorName": embedding.name, "tensorShape": points.shape}
         # The projector takes a name that ends in .bytes for little-endian float32.
         entry["tensorPath"] = f"{embedding.name}_vectors.bytes"
-        files[entry["tensorPath"]] = _data_url(
-            "application/octet-stream", embedding.vectors.astype("<f4").tobytes()
-        )
+        files[entry["tensorPath"]] = _data_url("application/octet-stream", points.astype("<f4").tobytes())
         if embedding.metadata is not None:
             entry["metadataPath"] = f"{embedding.name}_metadata.tsv"
             files[entry["metadataPath"]] = _data_url(
@@ -453,7 +459,16 @@ def _categories(embeddings):
     for embedding in embeddings:
         for name, values in (embedding.metadata or {}).items():
             columns.setdefault(name, {}).update(dict.fromkeys(values))
-    return {name: sorted(values) for name, values in columns.items() if len(values) <= _MAX_CATEGORIES}
+    return {
+        name: sorted(values, key=_natural_order)
+        for name, values in columns.items()
+        if len(values) <= _MAX_CATEGORIES
+    }
+
+
+def _natural_order(text):
+    """Sort key by which "id 9" comes before "id 10"."""
+    return [int(part) if odd % 2 else part for odd, part in enumerate(re.split(r"(\d+)", text))]
 
 
 def _data_url(media_type, content):
@@ -501,6 +516,7 @@ _PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>{title}</title>
 <style>
 html, body {{ height: 100%; margin: 0; font-family: Roboto, Helvetica, Arial, sans-serif; }}
@@ -527,6 +543,22 @@ style.textContent = `
   @media (max-width: 600px) {{ #left-pane {{ display: none !important; }} }}`;
 document.querySelector("vz-projector").shadowRoot.append(style);
 
+// t-SNE and UMAP look for neighbours by 1 - x.y and skip negative ones, which is right for unit vectors only
+// (github.com/tensorflow/tensorboard/issues/6271). A length just below 1 keeps equal points from rounding below 0.
+const projector = customElements.get("vz-projector").prototype;
+const setCurrentDataSet = projector.setCurrentDataSet;
+projector.setCurrentDataSet = function (dataSet) {{
+  if (dataSet) {{
+    const computeKnn = dataSet.computeKnn;
+    dataSet.computeKnn = (points, k) => computeKnn.call(dataSet, points.map(toUnitVector), k);
+  }}
+  setCurrentDataSet.call(this, dataSet);
+}};
+function toUnitVector(point) {{
+  const length = Math.hypot(...point.vector) || 1;
+  return {{ ...point, vector: point.vector.map((value) => (0.99999 * value) / length) }};
+}}
+
 // Colours go to values in the order of the list, and the projector would make that list anew for each tensor.
 const categories = {categories};
 const panel = customElements.get("vz-projector-data-panel").prototype;
@@ -537,10 +569,12 @@ panel.metadataChanged = function (info, ...rest) {{
     const labels = Object.hasOwn(categories, column.name) ? categories[column.name] : [...counts.keys()];
     column.uniqueEntries = labels.map((label) => ({{ label, count: counts.get(label) ?? 0 }}));
   }}
+  // The legend is drawn only when the choice changes, so it is taken back and made again.
+  const choice = this.selectedColorOptionName ?? info.stats[0].name;
+  this.selectedColorOptionName = undefined;
   metadataChanged.call(this, info, ...rest);
-  if (!this.hasDefaultColor && Object.hasOwn(categories, info.stats[0].name)) {{
-    this.hasDefaultColor = true;
-    this.selectedColorOptionName = info.stats[0].name;
+  if (this.colorOptions.some((option) => option.name === choice)) {{
+    this.selectedColorOptionName = choice;
   }}
 }};
 </script>
