@@ -688,8 +688,8 @@ def fit_power_law(sizes, errors):
 def divergence_epoch(train, validation, *, higher_is_better=False, threshold=2.0):
     """Find where two learning curves part: from which epoch on training is better than validation, for good.
 
-    The gap (validation loss minus training loss) is noisy. Its noise is estimated from its second
-    differences, which a steady trend does not enter: sigma = 1.4826 median(abs(d)) / sqrt(20). The curves
+    The gap (validation loss minus training loss) is noisy. Its noise is estimated from its third
+    differences, which a smooth trend hardly enters: sigma = 1.4826 median(abs(d)) / sqrt(20). The curves
     have parted at the first epoch from which the gap stays above ``threshold * sigma`` to the end.
 
     Parameters

@@ -5,16 +5,39 @@ One contract for all: a network takes float images in [0, 1], shape (n, height, 
 """
 
 import keras
-from keras import layers
+import numpy as np
+import pandas as pd
+from keras import layers, ops
+from sklearn.dummy import DummyClassifier
 
+from course_utils.architecture import describe, diagram
 from course_utils.errors import ArgumentError, check_integer, check_number
 
 __all__ = [
+    "OneCycle",
+    "compact_convnet",
     "compile_classifier",
+    "compile_one_cycle",
+    "describe",
+    "diagram",
+    "digit_augmentation",
     "embedding_model",
     "fashion_mlp",
+    "fashion_model",
+    "fine_tune",
+    "five_class_cnn",
+    "gradient_norms",
+    "most_frequent_baseline",
+    "pooled_convnet",
     "predictor",
+    "resnet_v1",
     "set_seed",
+    "siamese_branch",
+    "strided_convnet",
+    "svhn_dcnn",
+    "thin_deep_convnet",
+    "vgg_like",
+    "with_augmentation",
 ]
 
 
@@ -79,8 +102,8 @@ def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
     Examples
     --------
     >>> model = compile_classifier(fashion_mlp())
-    >>> model.loss.from_logits, model.optimizer.name
-    (True, 'adam')
+    >>> model.loss.from_logits, type(model.optimizer).__name__
+    (True, 'Adam')
     """
     if isinstance(optimizer, str):
         optimizer = _optimizer_by_name(optimizer, learning_rate)
@@ -91,9 +114,7 @@ def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
 
 def _optimizer_by_name(name, learning_rate):
     if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-        learning_rate = check_number("compile_classifier", "learning_rate", learning_rate, minimum=0)
-        if learning_rate == 0:
-            raise ArgumentError("compile_classifier: learning_rate is 0; it must be greater")
+        learning_rate = _positive("compile_classifier", "learning_rate", learning_rate)
     try:
         return keras.optimizers.get({"class_name": name, "config": {"learning_rate": learning_rate}})
     except (TypeError, ValueError) as error:
@@ -171,6 +192,159 @@ def embedding_model(model, layer="embedding"):
     return keras.Model(model.inputs, model.get_layer(layer).output, name=f"{model.name}_{layer}")
 
 
+def gradient_norms(model, x, y):
+    """How strong the gradient arrives at each layer: its L2 norm over the layer's kernel, for one batch.
+
+    Keras has no gradient function that all its backends share. One step of plain gradient descent does the
+    same: the weights move by the learning rate times the gradient. A copy of the model takes the step.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network that returns logits; it is left as it was.
+    x : array_like of float, shape (n, height, width, channels)
+        Images, all in one batch.
+    y : array_like of int, shape (n,)
+        Their classes.
+
+    Returns
+    -------
+    pandas.Series of float64
+        One entry a layer that has a kernel, from input to output. The loss is the cross-entropy plus the
+        penalties of the model's regularisers; dropout and batch normalisation act as in training.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> norms = gradient_norms(fashion_mlp(), np.ones((4, 28, 28, 1), "float32"), np.array([0, 1, 2, 3]))
+    >>> list(norms.index), bool((norms > 0).all())
+    (['embedding', 'logits'], True)
+    """
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    rate = 1000.0  # so large that rounding does not swallow a small gradient beside its weight
+    compile_classifier(copy, optimizer=keras.optimizers.SGD(rate))
+    kernels = {layer.name: layer.kernel for layer in copy.layers if hasattr(layer, "kernel")}
+    before = {name: ops.convert_to_numpy(kernel).astype(np.float64) for name, kernel in kernels.items()}
+    copy.train_on_batch(np.asarray(x), np.asarray(y))
+    norms = {
+        name: np.linalg.norm(before[name] - ops.convert_to_numpy(kernel)) / rate for name, kernel in kernels.items()
+    }
+    return pd.Series(norms, name="gradient norm", dtype=float)
+
+
+@keras.saving.register_keras_serializable(package="course_utils")
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises to its peak once and then falls to zero (Smith and Topin, 2018).
+
+    It rises in a straight line from `peak` / 25 and falls along half a cosine.
+
+    Parameters
+    ----------
+    peak : float
+        The highest learning rate, greater than 0.
+    steps : int
+        Batches in the whole training: epochs times batches an epoch. After them the rate stays at zero.
+    warmup : float
+        Share of the steps that goes up, between 0 and 1.
+
+    Raises
+    ------
+    ArgumentError
+        If a value is out of its range.
+
+    Examples
+    --------
+    >>> schedule = OneCycle(0.004, 100)
+    >>> [round(float(schedule(step)), 5) for step in (0, 25, 100)]
+    [0.00016, 0.004, 0.0]
+    """
+
+    def __init__(self, peak, steps, warmup=0.25):
+        super().__init__()
+        self.peak = _positive("OneCycle", "peak", peak)
+        self.steps = check_integer("OneCycle", "steps", steps, minimum=1)
+        self.warmup = check_number("OneCycle", "warmup", warmup, minimum=0, maximum=1)
+
+    def __call__(self, step):
+        share = ops.minimum(ops.cast(step, "float32") / self.steps, 1.0)
+        # The tiny number keeps both quotients defined where there is no way up, or no way down.
+        up = share / max(self.warmup, 1e-7)
+        down = (share - self.warmup) / max(1 - self.warmup, 1e-7)
+        rising = self.peak * (1 + 24 * up) / 25
+        falling = self.peak * (1 + ops.cos(np.pi * down)) / 2
+        return ops.where(share < self.warmup, rising, falling)
+
+    def get_config(self):
+        return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup}
+
+
+def compile_one_cycle(model, *, steps, peak=4e-3, weight_decay=1e-3):
+    """Make a network ready for the book's fast recipe: AdamW, the learning rate going up and down once.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network that returns logits.
+    steps : int
+        Batches in the whole training: epochs times batches an epoch.
+    peak : float
+        The highest learning rate.
+    weight_decay : float
+        Decoupled weight decay (Loshchilov and Hutter, 2019), at least 0. Biases and batch normalisation are
+        spared.
+
+    Returns
+    -------
+    keras.Model
+        The same `model`, compiled.
+
+    Raises
+    ------
+    ArgumentError
+        If a value is out of its range.
+
+    Examples
+    --------
+    >>> type(compile_one_cycle(fashion_mlp(), steps=8 * 391).optimizer).__name__
+    'AdamW'
+    """
+    decay = check_number("compile_one_cycle", "weight_decay", weight_decay, minimum=0)
+    optimizer = keras.optimizers.AdamW(OneCycle(peak, steps), weight_decay=decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return compile_classifier(model, optimizer=optimizer)
+
+
+def most_frequent_baseline(y_train):
+    """The classifier to beat: it looks at no image and always answers the most frequent training class.
+
+    Parameters
+    ----------
+    y_train : array_like of int, shape (n,)
+        Training labels.
+
+    Returns
+    -------
+    sklearn.dummy.DummyClassifier
+        Fitted; its ``predict(images)`` gives labels.
+
+    Raises
+    ------
+    ArgumentError
+        If `y_train` is empty or no vector.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> most_frequent_baseline([3, 1, 3]).predict(np.zeros((2, 28, 28, 1)))
+    array([3, 3])
+    """
+    y_train = np.asarray(y_train)
+    if y_train.ndim != 1 or len(y_train) == 0:
+        raise ArgumentError(f"most_frequent_baseline: y_train has shape {y_train.shape}; it must be (n,), n ≥ 1")
+    return DummyClassifier(strategy="most_frequent").fit(np.zeros((len(y_train), 1)), y_train)
+
+
 def fashion_mlp(*, input_shape=(28, 28, 1), n_classes=10, width=128):
     """The first network: all pixels to 128 hidden units, these to the classes (chapters 02, 03 and 05).
 
@@ -198,22 +372,610 @@ def fashion_mlp(*, input_shape=(28, 28, 1), n_classes=10, width=128):
     >>> fashion_mlp().count_params()
     101770
     """
+    width = check_integer("fashion_mlp", "width", width, minimum=1)
     inputs = _image_input("fashion_mlp", input_shape)
     x = layers.Flatten(name="flatten")(inputs)
-    x = layers.Dense(
-        check_integer("fashion_mlp", "width", width, minimum=1), activation="relu", name="embedding"
-    )(x)
+    x = layers.Dense(width, activation="relu", name="embedding")(x)
     return keras.Model(inputs, _logits("fashion_mlp", x, n_classes), name="fashion_mlp")
 
 
+def fashion_model(number, *, input_shape=(28, 28, 1), n_classes=10):
+    """The six networks of the ablation in chapter 05, one change at a time.
+
+    1 is :func:`fashion_mlp`; 2 has two convolutions, each with 2x2 max pooling, and two hidden dense layers;
+    3 is 2 with batch normalisation between convolution and relu; 4 is 3 with dropout 0.2 after each hidden
+    dense layer; 5 is 4 with an L2 penalty of 1e-4 on every kernel; 6 is 4 with an L1 penalty of 1e-4 instead.
+
+    Parameters
+    ----------
+    number : int
+        Which one, 1 to 6.
+    input_shape : tuple of int
+        Height, width and channels of an image.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such number, or a size is wrong.
+
+    Examples
+    --------
+    >>> [fashion_model(number).count_params() for number in (1, 2, 3, 4)]
+    [101770, 222086, 222342, 222342]
+    """
+    number = check_integer("fashion_model", "number", number, minimum=1, maximum=6)
+    if number == 1:
+        return fashion_mlp(input_shape=input_shape, n_classes=n_classes)
+    penalty = {5: keras.regularizers.L2(1e-4), 6: keras.regularizers.L1(1e-4)}.get(number)
+    inputs = x = _image_input("fashion_model", input_shape)
+    for i in (1, 2):
+        x = layers.Conv2D(32, 3, padding="same", kernel_regularizer=penalty, name=f"conv{i}")(x)
+        if number >= 3:
+            x = layers.BatchNormalization(name=f"norm{i}")(x)
+        x = layers.ReLU(name=f"relu{i}")(x)
+        x = layers.MaxPooling2D(name=f"pool{i}")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for width, name in ((128, "hidden"), (84, "embedding")):
+        x = layers.Dense(width, activation="relu", kernel_regularizer=penalty, name=name)(x)
+        if number >= 4:
+            x = layers.Dropout(0.2, name=f"{name}_dropout")(x)
+    outputs = _logits("fashion_model", x, n_classes, kernel_regularizer=penalty)
+    return keras.Model(inputs, outputs, name=f"fashion_model_{number}")
+
+
+def strided_convnet(*, input_shape=(32, 32, 3), n_classes=10, l1=1e-4, l2=0.0):
+    """Model S of chapters 06 to 09: two pairs of convolutions, the second of each pair with stride 2.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Height, width and channels of an image.
+    n_classes : int
+        Number of classes.
+    l1, l2 : float
+        Penalties on the dense kernel, at least 0.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled. 37,146 parameters in its standard form.
+
+    Raises
+    ------
+    ArgumentError
+        If a size or penalty is wrong.
+
+    Examples
+    --------
+    >>> strided_convnet().count_params()
+    37146
+    """
+    return _cifar_convnet("strided_convnet", input_shape, n_classes, (16, 32), l1=l1, l2=l2)
+
+
+def pooled_convnet(*, input_shape=(32, 32, 3), n_classes=10, l1=1e-4, l2=0.0):
+    """Model P of chapter 09: :func:`strided_convnet` with 2x2 max pooling where that has stride 2.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Height, width and channels of an image.
+    n_classes : int
+        Number of classes.
+    l1, l2 : float
+        Penalties on the dense kernel, at least 0.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled. 37,146 parameters in its standard form, as many as the strided network.
+
+    Raises
+    ------
+    ArgumentError
+        If a size or penalty is wrong.
+
+    Examples
+    --------
+    >>> pooled_convnet().count_params()
+    37146
+    """
+    return _cifar_convnet("pooled_convnet", input_shape, n_classes, (16, 32), pool=True, l1=l1, l2=l2)
+
+
+def thin_deep_convnet(*, input_shape=(32, 32, 3), n_classes=10, l1=1e-4, l2=0.0):
+    """Model T of chapter 09: :func:`strided_convnet` with half the width and a third pair of convolutions.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Height, width and channels of an image.
+    n_classes : int
+        Number of classes.
+    l1, l2 : float
+        Penalties on the dense kernel, at least 0.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled. 23,314 parameters in its standard form.
+
+    Raises
+    ------
+    ArgumentError
+        If a size or penalty is wrong.
+
+    Examples
+    --------
+    >>> thin_deep_convnet().count_params()
+    23314
+    """
+    return _cifar_convnet("thin_deep_convnet", input_shape, n_classes, (8, 16, 32), l1=l1, l2=l2)
+
+
+def _cifar_convnet(name, input_shape, n_classes, widths, *, pool=False, l1, l2):
+    penalty = keras.regularizers.L1L2(
+        l1=check_number(name, "l1", l1, minimum=0), l2=check_number(name, "l2", l2, minimum=0)
+    )
+    inputs = x = _image_input(name, input_shape)
+    for i, width in enumerate(widths, start=1):
+        strides = 1 if pool else 2
+        x = layers.Conv2D(width, 3, padding="same", activation="relu", name=f"conv{i}a")(x)
+        x = layers.Conv2D(width, 3, strides=strides, padding="same", activation="relu", name=f"conv{i}b")(x)
+        if pool:
+            x = layers.MaxPooling2D(name=f"pool{i}")(x)
+    x = layers.Dropout(0.5, name="dropout")(x)
+    x = layers.Flatten(name="embedding")(x)
+    return keras.Model(inputs, _logits(name, x, n_classes, kernel_regularizer=penalty), name=name)
+
+
+def compact_convnet(filters=(16, 32, 64), *, input_shape=(32, 32, 3), n_classes=10, dropout=0.0):
+    """The book's own network for "Doing better": pairs of normalised convolutions, pooled globally.
+
+    Averaging over the whole image instead of flattening it is what keeps it small: no dense layer sees every
+    pixel.
+
+    Parameters
+    ----------
+    filters : sequence of int
+        Width of each pair; 2x2 max pooling stands between the pairs.
+    input_shape : tuple of int
+        Height, width and channels of an image.
+    n_classes : int
+        Number of classes.
+    dropout : float
+        Share of the pooled features that training drops, 0 to 1.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled. 73,402 parameters in its standard form; 289,066 with filters (32, 64, 128) on 28x28 grey
+        images.
+
+    Raises
+    ------
+    ArgumentError
+        If a size or `dropout` is wrong.
+
+    Examples
+    --------
+    >>> compact_convnet().count_params()
+    73402
+    """
+    dropout = check_number("compact_convnet", "dropout", dropout, minimum=0, maximum=1)
+    inputs = x = _image_input("compact_convnet", input_shape)
+    for i, width in enumerate(_sizes("compact_convnet", "filters", filters), start=1):
+        if i > 1:
+            x = layers.MaxPooling2D(name=f"pool{i - 1}")(x)
+        for part in "ab":
+            # Batch normalisation subtracts the mean, so a bias before it would do nothing.
+            x = layers.Conv2D(
+                width,
+                3,
+                padding="same",
+                use_bias=False,
+                kernel_initializer="he_normal",
+                name=f"conv{i}{part}",
+            )(x)
+            x = layers.BatchNormalization(name=f"norm{i}{part}")(x)
+            x = layers.ReLU(name=f"relu{i}{part}")(x)
+    x = layers.GlobalAveragePooling2D(name="embedding")(x)
+    if dropout > 0:
+        x = layers.Dropout(dropout, name="dropout")(x)
+    return keras.Model(inputs, _logits("compact_convnet", x, n_classes), name="compact_convnet")
+
+
+def svhn_dcnn(*, input_shape=(28, 28, 1), n_classes=10):
+    """The network of chapter 10 that was trained from scratch: three double convolutions, three dense layers.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Height, width and channels of an image.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled. 437,026 parameters, 436,914 of them trainable, in its standard form.
+
+    Raises
+    ------
+    ArgumentError
+        If a size is wrong.
+
+    Examples
+    --------
+    >>> svhn_dcnn().count_params()
+    437026
+    """
+    inputs = _image_input("svhn_dcnn", input_shape)
+    x = _double_convolutions(inputs, (8, 16, 32), 3)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(256, activation="relu", name="hidden")(x)
+    x = layers.Dropout(0.5, name="hidden_dropout")(x)
+    x = layers.Dense(64, activation="relu", name="embedding")(x)
+    return keras.Model(inputs, _logits("svhn_dcnn", x, n_classes), name="svhn_dcnn")
+
+
+def vgg_like(filters=(8, 16), dense=(256,), *, kernel_size=3, dropout=0.2, input_shape=(28, 28, 1), n_classes=10):
+    """The network of chapter 10 that is pre-trained and fine-tuned: double convolutions, normalised layers.
+
+    Parameters
+    ----------
+    filters : sequence of int
+        Width of each double convolution; 2x2 max pooling follows all but the last.
+    dense : sequence of int
+        Width of each hidden dense layer; batch normalisation, relu and dropout follow.
+    kernel_size : int
+        Side of the kernels in pixels.
+    dropout : float
+        Share of the dense features that training drops, 0 to 1.
+    input_shape : tuple of int
+        Height, width and channels of an image.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled.
+
+    Raises
+    ------
+    ArgumentError
+        If a size or `dropout` is wrong.
+
+    Examples
+    --------
+    >>> vgg_like().count_params()
+    810914
+    """
+    inputs = _image_input("vgg_like", input_shape)
+    x = _vgg_features("vgg_like", inputs, filters, dense, kernel_size, dropout)
+    return keras.Model(inputs, _logits("vgg_like", x, n_classes), name="vgg_like")
+
+
+def siamese_branch(*, input_shape=(64, 32, 3), embedding_size=32):
+    """One branch of the Siamese network of chapter 11: from a picture to a short vector.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Height, width and channels of an image.
+    embedding_size : int
+        Length of the vector.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled. 1,108,616 parameters, 1,107,992 of them trainable, in its standard form. The vectors are
+        not normalised: a loss on unit vectors has to do that.
+
+    Raises
+    ------
+    ArgumentError
+        If a size is wrong.
+
+    Examples
+    --------
+    >>> siamese_branch().count_params()
+    1108616
+    """
+    size = check_integer("siamese_branch", "embedding_size", embedding_size, minimum=1)
+    inputs = _image_input("siamese_branch", input_shape)
+    x = _vgg_features("siamese_branch", inputs, (8, 16, 32), (256,), 5, 0.0, last_name="features")
+    return keras.Model(inputs, layers.Dense(size, name="embedding")(x), name="siamese_branch")
+
+
+def _vgg_features(function, x, filters, dense, kernel_size, dropout, *, last_name="embedding"):
+    kernel_size = check_integer(function, "kernel_size", kernel_size, minimum=1)
+    dropout = check_number(function, "dropout", dropout, minimum=0, maximum=1)
+    widths = _sizes(function, "dense", dense)
+    x = _double_convolutions(x, _sizes(function, "filters", filters), kernel_size)
+    x = layers.Flatten(name="flatten")(x)
+    for i, width in enumerate(widths, start=1):
+        x = layers.Dense(width, name=f"dense{i}")(x)
+        x = layers.BatchNormalization(name=f"dense{i}_norm")(x)
+        x = layers.ReLU(name=last_name if i == len(widths) else f"dense{i}_relu")(x)
+        if dropout > 0:
+            x = layers.Dropout(dropout, name=f"dense{i}_dropout")(x)
+    return x
+
+
+def _double_convolutions(x, filters, kernel_size):
+    for i, width in enumerate(filters, start=1):
+        x = layers.Conv2D(width, kernel_size, padding="same", activation="relu", name=f"conv{i}a")(x)
+        x = layers.Conv2D(width, kernel_size, padding="same", name=f"conv{i}b")(x)
+        x = layers.BatchNormalization(name=f"norm{i}")(x)
+        x = layers.ReLU(name=f"relu{i}")(x)
+        x = layers.SpatialDropout2D(0.2, name=f"dropout{i}")(x)
+        if i < len(filters):
+            x = layers.MaxPooling2D(name=f"pool{i}")(x)
+    return x
+
+
+def five_class_cnn(*, activation="sigmoid", input_shape=(28, 28, 1), n_classes=5):
+    """The plain network of chapter 12: two convolutions, batch normalisation before and after each pooling.
+
+    Parameters
+    ----------
+    activation : str
+        Name of a Keras activation. The original's sigmoid lets little gradient through; try "relu".
+    input_shape : tuple of int
+        Height, width and channels of an image.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled. 33,989 parameters in its standard form.
+
+    Raises
+    ------
+    ArgumentError
+        If a size is wrong, or Keras does not know the activation.
+
+    Examples
+    --------
+    >>> five_class_cnn().count_params()
+    33989
+    """
+    try:
+        keras.activations.get(activation)
+    except ValueError as error:
+        raise ArgumentError(
+            f"five_class_cnn: activation is {activation!r}; it must be the name of a Keras activation such "
+            "as 'sigmoid' or 'relu'"
+        ) from error
+    inputs = x = _image_input("five_class_cnn", input_shape)
+    for i, width in ((1, 32), (2, 64)):
+        x = layers.Conv2D(width, 3, activation=activation, name=f"conv{i}")(x)
+        x = layers.BatchNormalization(name=f"norm{i}a")(x)
+        x = layers.MaxPooling2D(name=f"pool{i}")(x)
+        x = layers.BatchNormalization(name=f"norm{i}b")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.BatchNormalization(name="embedding")(x)
+    return keras.Model(inputs, _logits("five_class_cnn", x, n_classes), name="five_class_cnn")
+
+
+def resnet_v1(depth, *, shortcuts=True, input_shape=(28, 28, 1), n_classes=5, l2=1e-4):
+    """The residual network of chapter 12 for small images (He et al., 2016), with its shortcuts or without.
+
+    A convolution, three stacks of n residual blocks with 16, 32 and 64 filters, global average pooling and a
+    dense layer. A block is twice (batch normalisation, relu, convolution), added to what came in. Where the
+    width grows, the block has stride 2 and a 1x1 convolution fits the shortcut to it.
+
+    Parameters
+    ----------
+    depth : int
+        Layers with weights on the longest way, 6n + 2 with n of at least 1: 8, 14, 20, …
+    shortcuts : bool
+        False gives the plain network of the same depth: no addition, and no 1x1 convolution.
+    input_shape : tuple of int
+        Height, width and channels of an image.
+    n_classes : int
+        Number of classes.
+    l2 : float
+        Penalty on every kernel, at least 0.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled.
+
+    Raises
+    ------
+    ArgumentError
+        If `depth` is not 6n + 2 with n of at least 1, or a size or penalty is wrong.
+
+    Examples
+    --------
+    >>> resnet_v1(8).count_params()
+    78053
+    >>> resnet_v1(2)
+    Traceback (most recent call last):
+    ...
+    course_utils.errors.ArgumentError: resnet_v1: depth is 2; it must be 6n + 2 with n ≥ 1 (8, 14, 20, …):
+    with depth 2 the network holds no residual block
+    """
+    depth = check_integer("resnet_v1", "depth", depth)
+    blocks, rest = divmod(depth - 2, 6)
+    if rest != 0 or blocks < 1:
+        why = ": with depth 2 the network holds no residual block" if depth == 2 else ""
+        raise ArgumentError(f"resnet_v1: depth is {depth}; it must be 6n + 2 with n ≥ 1 (8, 14, 20, …){why}")
+    penalty = keras.regularizers.L2(check_number("resnet_v1", "l2", l2, minimum=0))
+
+    def convolution(x, width, name, *, kernel_size=3, strides=1):
+        options = {"padding": "same", "kernel_initializer": "he_normal", "kernel_regularizer": penalty}
+        return layers.Conv2D(width, kernel_size, strides=strides, name=name, **options)(x)
+
+    def normalised_relu(x, name):
+        return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_norm")(x))
+
+    inputs = _image_input("resnet_v1", input_shape)
+    x = convolution(inputs, 16, "stem")
+    for stack, width in ((1, 16), (2, 32), (3, 64)):
+        for block in range(1, blocks + 1):
+            name = f"stack{stack}_block{block}"
+            strides = 2 if stack > 1 and block == 1 else 1
+            y = convolution(normalised_relu(x, f"{name}a"), width, f"{name}a_conv", strides=strides)
+            y = convolution(normalised_relu(y, f"{name}b"), width, f"{name}b_conv")
+            if shortcuts:
+                if strides == 2:
+                    x = convolution(x, width, f"{name}_shortcut", kernel_size=1, strides=2)
+                y = layers.Add(name=f"{name}_add")([x, y])
+            x = y
+    x = layers.GlobalAveragePooling2D(name="embedding")(normalised_relu(x, "last"))
+    name = f"resnet_{depth}" if shortcuts else f"plain_{depth}"
+    outputs = _logits("resnet_v1", x, n_classes, kernel_initializer="he_normal", kernel_regularizer=penalty)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def fine_tune(model, n_classes, *, freeze=False):
+    """Give a copy of a trained network a new last layer, so that it can learn other classes.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A trained network whose last layer makes the classes.
+    n_classes : int
+        Number of the new classes.
+    freeze : bool
+        True trains the new layer only. Frozen batch normalisation keeps the old data's mean and variance,
+        too.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled. It has a copy of the weights.
+
+    Raises
+    ------
+    ArgumentError
+        If `n_classes` is wrong.
+
+    Examples
+    --------
+    >>> tuned = fine_tune(fashion_mlp(), 5, freeze=True)
+    >>> tuned.output_shape, [layer.name for layer in tuned.layers if layer.trainable_weights]
+    ((None, 5), ['logits'])
+    """
+    trunk = keras.models.clone_model(model)
+    trunk.set_weights(model.get_weights())
+    for layer in trunk.layers:
+        layer.trainable = not freeze
+    outputs = _logits("fine_tune", trunk.layers[-1].input, n_classes)
+    return keras.Model(trunk.inputs, outputs, name=f"{model.name}_tuned")
+
+
+def digit_augmentation(*, degrees=10.0, shift=0.1, zoom=0.1, brightness=0.1, contrast=0.2):
+    """Random changes that leave a digit the same digit. No flips: a mirrored 2 is no 2.
+
+    Parameters
+    ----------
+    degrees : float
+        Greatest rotation to either side, in degrees, 0 to 180.
+    shift : float
+        Greatest shift, as a share of height and of width, 0 to 1.
+    zoom : float
+        Greatest change of size, as a share, 0 to 1.
+    brightness : float
+        Greatest change of brightness, as a share of the range of values, 0 to 1.
+    contrast : float
+        Greatest change of contrast, as a share, 0 to 1.
+
+    Returns
+    -------
+    keras.Sequential
+        A layer for images in [0, 1]: it acts in training only. Chapter 04's ``augment`` does the like on
+        arrays.
+
+    Raises
+    ------
+    ArgumentError
+        If a value is out of its range.
+
+    Examples
+    --------
+    >>> [layer.name for layer in digit_augmentation(brightness=0, contrast=0).layers]
+    ['shift', 'rotation', 'zoom']
+    """
+
+    def checked(name, value, maximum=1):
+        return check_number("digit_augmentation", name, value, minimum=0, maximum=maximum)
+
+    degrees, shift, zoom = checked("degrees", degrees, 180), checked("shift", shift), checked("zoom", zoom)
+    brightness, contrast = checked("brightness", brightness), checked("contrast", contrast)
+    # "nearest" repeats the edge: a black border would tell the network what was done.
+    changes = [
+        (shift, layers.RandomTranslation(shift, shift, fill_mode="nearest", name="shift")),
+        (degrees, layers.RandomRotation(degrees / 360, fill_mode="nearest", name="rotation")),
+        (zoom, layers.RandomZoom(zoom, fill_mode="nearest", name="zoom")),
+        (brightness, layers.RandomBrightness(brightness, value_range=(0, 1), name="brightness")),
+        (contrast, layers.RandomContrast(contrast, value_range=(0, 1), name="contrast")),
+    ]
+    return keras.Sequential([layer for strength, layer in changes if strength > 0], name="augmentation")
+
+
+def with_augmentation(model, augmentation):
+    """Put random changes before a network, so that ``fit`` trains on changed images.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network; the result shares its weights, so that training the result trains `model`.
+    augmentation : keras.layers.Layer
+        Acts in training only, such as :func:`digit_augmentation`.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled.
+
+    Examples
+    --------
+    >>> augmented = with_augmentation(svhn_dcnn(), digit_augmentation())
+    >>> [layer.name for layer in augmented.layers]
+    ['image', 'augmentation', 'svhn_dcnn']
+    """
+    inputs = keras.Input(model.input_shape[1:], name="image")
+    return keras.Model(inputs, model(augmentation(inputs)), name=f"{model.name}_augmented")
+
+
 def _image_input(function, input_shape):
-    shape = tuple(input_shape)
+    shape = _sizes(function, "input_shape", input_shape)
     if len(shape) != 3:
         raise ArgumentError(f"{function}: input_shape is {shape}; it must be (height, width, channels)")
-    sizes = [check_integer(function, "input_shape", size, minimum=1) for size in shape]
-    return keras.Input(tuple(sizes), name="image")
+    return keras.Input(shape, name="image")
 
 
 def _logits(function, x, n_classes, **options):
     n_classes = check_integer(function, "n_classes", n_classes, minimum=2)
     return layers.Dense(n_classes, name="logits", **options)(x)
+
+
+def _sizes(function, name, sizes):
+    try:
+        sizes = tuple(sizes)
+    except TypeError as error:
+        raise ArgumentError(f"{function}: {name} is {sizes!r}; it must be a sequence of integers") from error
+    if not sizes:
+        raise ArgumentError(f"{function}: {name} is empty; it must hold at least one integer")
+    return tuple(check_integer(function, name, size, minimum=1) for size in sizes)
+
+
+def _positive(function, name, value):
+    value = check_number(function, name, value, minimum=0)
+    if value == 0:
+        raise ArgumentError(f"{function}: {name} is 0; it must be greater")
+    return value
