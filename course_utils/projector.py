@@ -90,9 +90,7 @@ class Embedding:
 def _check_vectors(vectors):
     vectors = np.asarray(vectors)
     if vectors.ndim != 2 or min(vectors.shape) < 2:
-        raise ArgumentError(
-            f"Embedding: vectors has shape {vectors.shape}; it must be (n, d) with n and d at least 2"
-        )
+        raise ArgumentError(f"Embedding: vectors has shape {vectors.shape}; it must be (n, d) with n and d at least 2")
     if vectors.dtype.kind not in "biuf":
         raise ArgumentError(f"Embedding: vectors has dtype {vectors.dtype}; it must be of real numbers")
     with np.errstate(over="ignore"):
@@ -116,9 +114,7 @@ def _check_metadata(metadata, n_points):
     for key, values in pairs:
         name = _one_line(key)
         if not name or name in columns:
-            raise ArgumentError(
-                f"Embedding: metadata has a column named {key!r}; names must differ and not be blank"
-            )
+            raise ArgumentError(f"Embedding: metadata has a column named {key!r}; names must differ and not be blank")
         columns[name] = _check_column(name, values, n_points)
     columns.setdefault("index", tuple(str(row) for row in range(n_points)))
     return columns
@@ -260,8 +256,7 @@ def write_page(folder, embeddings, *, title):
         categories=_script_json(_categories(embeddings)),
     )
     return (
-        _write_files("write_page", folder, {"projector_binary.js": program, "index.html": page.encode()})
-        / "index.html"
+        _write_files("write_page", folder, {"projector_binary.js": program, "index.html": page.encode()}) / "index.html"
     )
 
 
@@ -290,9 +285,7 @@ def page_frame(page, *, height=600):
     try:
         text = Path(page).read_text(encoding="utf-8")
     except (OSError, TypeError, UnicodeDecodeError) as error:
-        raise ArgumentError(
-            f"page_frame: page is {page!r}; it must be a page that write_page returned"
-        ) from error
+        raise ArgumentError(f"page_frame: page is {page!r}; it must be a page that write_page returned") from error
     title = re.search("<title>(.*?)</title>", text)
     if title is None or "<vz-projector" not in text:
         raise ArgumentError(f"page_frame: page is {page!r}; it must be a page that write_page returned")
@@ -302,9 +295,7 @@ def page_frame(page, *, height=600):
         raise ArgumentError(
             f"page_frame: page is {str(page)!r}; it must lie under the working folder, {str(Path.cwd())!r}"
         ) from error
-    return PageFrame(
-        src=urllib.parse.quote(relative.as_posix()), title=html.unescape(title[1]), height=height
-    )
+    return PageFrame(src=urllib.parse.quote(relative.as_posix()), title=html.unescape(title[1]), height=height)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -345,16 +336,12 @@ def _check_embeddings(function, embeddings):
     wrong = [type(item).__name__ for item in embeddings if not isinstance(item, Embedding)]
     if wrong or not embeddings:
         found = f"a {wrong[0]}" if wrong else "nothing"
-        raise ArgumentError(
-            f"{function}: embeddings holds {found}; it must hold one or more Embedding objects"
-        )
+        raise ArgumentError(f"{function}: embeddings holds {found}; it must hold one or more Embedding objects")
     # Names become file names, and some file systems do not tell upper from lower case.
     names = [embedding.name.lower() for embedding in embeddings]
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
-        raise ArgumentError(
-            f"{function}: embeddings has two named {double!r}; names must differ, case ignored"
-        )
+        raise ArgumentError(f"{function}: embeddings has two named {double!r}; names must differ, case ignored")
     return embeddings
 
 
@@ -400,9 +387,7 @@ def _config_entry(embedding):
         lines.append(f'metadata_path: "{embedding.name}_metadata.tsv"')
     if embedding.images is not None:
         height, width = embedding.images.shape[1:3]
-        sprite = (
-            f'image_path: "{embedding.name}_sprite.png" single_image_dim: {width} single_image_dim: {height}'
-        )
+        sprite = f'image_path: "{embedding.name}_sprite.png" single_image_dim: {width} single_image_dim: {height}'
         lines.append(f"sprite {{ {sprite} }}")
     return "embeddings {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
 
@@ -425,8 +410,7 @@ def _projector_program():
     except (OSError, TypeError) as error:
         version = importlib.metadata.version("tensorboard")
         raise CourseError(
-            f"write_page: tensorboard {version} does not hold the projector where 2.17 to 2.21 do; "
-            "install one of those"
+            f"write_page: tensorboard {version} does not hold the projector where 2.17 to 2.21 do; install one of those"
         ) from error
 
 
@@ -441,9 +425,7 @@ def _page_files(embeddings):
         files[entry["tensorPath"]] = _data_url("application/octet-stream", points.astype("<f4").tobytes())
         if embedding.metadata is not None:
             entry["metadataPath"] = f"{embedding.name}_metadata.tsv"
-            files[entry["metadataPath"]] = _data_url(
-                "text/tab-separated-values", _metadata_tsv(embedding.metadata)
-            )
+            files[entry["metadataPath"]] = _data_url("text/tab-separated-values", _metadata_tsv(embedding.metadata))
         if embedding.images is not None:
             # An image element loads it, so it can be given in place.
             image = _data_url("image/png", _sprite_png(embedding.images))
@@ -460,9 +442,7 @@ def _categories(embeddings):
         for name, values in (embedding.metadata or {}).items():
             columns.setdefault(name, {}).update(dict.fromkeys(values))
     return {
-        name: sorted(values, key=_natural_order)
-        for name, values in columns.items()
-        if len(values) <= _MAX_CATEGORIES
+        name: sorted(values, key=_natural_order) for name, values in columns.items() if len(values) <= _MAX_CATEGORIES
     }
 
 
@@ -489,8 +469,7 @@ def _write_files(function, folder, files):
             _write_whole(folder / name, content)
     except OSError as error:
         raise DataError(
-            f"{function}: folder is {str(folder)!r} ({error.strerror}); "
-            "it must be a folder that can be written"
+            f"{function}: folder is {str(folder)!r} ({error.strerror}); it must be a folder that can be written"
         ) from error
     return folder
 
