@@ -2,9 +2,9 @@
 
 import functools
 
-import cv2
 import numpy as np
 
+from course_utils.datasets.synthetic_canvas import Canvas
 from course_utils.datasets.synthetic_drawing import (
     affine,
     check_ids,
@@ -31,67 +31,11 @@ GARMENT_NAMES = (
 )
 
 _SIZE = 28
-_CANVAS = 320
-_UNIT = 110
 _STORED = 56
 _CUTS = 80
+# Layers: the shape, dark lines, contrasting trim, the place of a print. Points are in garment units: x to the right of
+# the middle, y down from the shoulder line.
 _SHAPE, _LINES, _TRIM, _PRINT = range(4)
-
-
-class _Canvas:
-    """Four grey layers of one garment: its shape, its dark lines, its contrasting trim, the place of a print.
-
-    Points are in garment units: x to the right of the middle, y down from the shoulder line.
-    """
-
-    def __init__(self):
-        self.layers = np.zeros((_CANVAS, _CANVAS, 4), dtype=np.uint8)
-
-    def _pixels(self, points):
-        points = np.asarray(points, dtype=float) * _UNIT + (_CANVAS / 2, _CANVAS / 7)
-        return np.round(points * 16).astype(np.int32)
-
-    def _paint(self, layer, function, *args, **options):
-        plane = np.ascontiguousarray(self.layers[:, :, layer])
-        function(plane, *args, lineType=cv2.LINE_AA, shift=4, **options)
-        self.layers[:, :, layer] = plane
-
-    def fill(self, points, layer=_SHAPE, value=255, smooth=2):
-        self._paint(layer, cv2.fillPoly, [self._pixels(_round_corners(points, smooth))], value)
-
-    def mirror_fill(self, points, layer=_SHAPE, value=255, smooth=2):
-        points = np.asarray(points, dtype=float)
-        self.fill(points, layer, value, smooth)
-        self.fill(points * (-1, 1), layer, value, smooth)
-
-    def line(self, points, layer=_LINES, value=255, width=0.03):
-        thickness = max(1, round(width * _UNIT))
-        self._paint(layer, cv2.polylines, [self._pixels(points)], False, value, thickness)
-
-    def mirror_line(self, points, layer=_LINES, value=255, width=0.03):
-        points = np.asarray(points, dtype=float)
-        self.line(points, layer, value, width)
-        self.line(points * (-1, 1), layer, value, width)
-
-    def stored(self):
-        """Crop to the garment, so that its longer side fills the frame as in the original, and shrink."""
-        shape = self.layers[:, :, _SHAPE]
-        left, top, width, height = cv2.boundingRect(shape)
-        side = max(width, height)
-        square = np.zeros((side, side, 4), dtype=np.uint8)
-        row, column = (side - height) // 2, (side - width) // 2
-        square[row : row + height, column : column + width] = self.layers[top : top + height, left : left + width]
-        return cv2.resize(square, (_STORED, _STORED), interpolation=cv2.INTER_AREA)
-
-
-def _round_corners(points, rounds):
-    """Chaikin's corner cutting of a closed polygon."""
-    points = np.asarray(points, dtype=float)
-    for _ in range(rounds):
-        following = np.roll(points, -1, axis=0)
-        points = np.stack([0.75 * points + 0.25 * following, 0.25 * points + 0.75 * following], axis=1)
-        points = points.reshape(-1, 2)
-    return points
 
 
 def _between(rng, low, high):
@@ -123,12 +67,12 @@ def _torso(canvas, rng, *, sleeve, hem, half_width, flare=0.0, neck_depth=None):
     if sleeve > 0:
         _sleeves(canvas, rng, np.array([shoulder * 0.93, slope * 0.8]), armpit, sleeve)
     if rng.random() < 0.6:
-        canvas.line([(-neck, 0), (-neck * 0.7, depth * 0.8), (0, depth), (neck * 0.7, depth * 0.8), (neck, 0)])
+        canvas.line([(-neck, 0), (-neck * 0.7, depth * 0.8), (0, depth), (neck * 0.7, depth * 0.8), (neck, 0)], _LINES)
     if rng.random() < 0.35:
         canvas.line([(-half_width - flare, hem - 0.05), (half_width + flare, hem - 0.05)], _TRIM, 255, 0.12)
     for _ in range(rng.integers(0, 4)):
         x, y = _between(rng, -waist, waist) * 0.8, _between(rng, 0.5, hem * 0.8)
-        canvas.line([(x, y), (x + _between(rng, -0.1, 0.1), y + _between(rng, 0.1, 0.5))], value=90, width=0.04)
+        canvas.line([(x, y), (x + _between(rng, -0.1, 0.1), y + _between(rng, 0.1, 0.5))], _LINES, value=90, width=0.04)
     return neck, depth
 
 
@@ -141,7 +85,7 @@ def _sleeves(canvas, rng, shoulder, armpit, length):
     outline = [shoulder, tip, tip + inward * cuff, armpit + np.array([-0.02, 0.02]), armpit * (0.7, 0.8)]
     canvas.mirror_fill(outline, smooth=1)
     if rng.random() < 0.6:
-        canvas.mirror_line([shoulder, (shoulder + armpit) / 2 + (-0.03, 0), armpit])
+        canvas.mirror_line([shoulder, (shoulder + armpit) / 2 + (-0.03, 0), armpit], _LINES)
     if rng.random() < 0.4:
         canvas.mirror_line([tip - along * 0.05, tip - along * 0.05 + inward * cuff], _TRIM, 255, 0.11)
     if rng.random() < 0.12:
@@ -168,16 +112,16 @@ def _placket(canvas, rng, neck, depth, hem, *, reach=1.0):
     """The front opening, with buttons or a zip."""
     x = _between(rng, -0.04, 0.04)
     bottom = depth + (hem - depth) * reach
-    canvas.line([(x, depth), (x, bottom)], value=int(_between(rng, 150, 255)), width=_between(rng, 0.02, 0.05))
+    canvas.line([(x, depth), (x, bottom)], _LINES, value=int(_between(rng, 150, 255)), width=_between(rng, 0.02, 0.05))
     for y in np.arange(depth + 0.1, bottom, _between(rng, 0.18, 0.35)):
-        canvas.line([(x + 0.05, y), (x + 0.07, y)], width=0.05)
+        canvas.line([(x + 0.05, y), (x + 0.07, y)], _LINES, width=0.05)
 
 
 def _collar(canvas, rng, neck, depth, size):
     points = [(0, depth + size * 0.3), (neck, -0.05), (neck + size * 0.5, 0.08), (size * 0.6, depth + size)]
     canvas.mirror_fill(points, _SHAPE, 255, 0)
     canvas.mirror_fill(points, _TRIM, int(_between(rng, 60, 255)), 0)
-    canvas.mirror_line([points[3], points[0]])
+    canvas.mirror_line([points[3], points[0]], _LINES)
 
 
 def _t_shirt(canvas, rng):
@@ -211,11 +155,13 @@ def _trouser(canvas, rng):
     ]
     canvas.mirror_fill(leg, smooth=1)
     canvas.line([(-waist, 0.08), (waist, 0.08)], rng.choice([_LINES, _TRIM]), 255, 0.04)
-    canvas.line([(0, 0.06), (0, crotch)])
+    canvas.line([(0, 0.06), (0, crotch)], _LINES)
     if rng.random() < 0.5:
-        canvas.mirror_line([(waist * 0.5, 0.1), (waist * 0.95, 0.32)])
+        canvas.mirror_line([(waist * 0.5, 0.1), (waist * 0.95, 0.32)], _LINES)
     if rng.random() < 0.5:
-        canvas.mirror_line([(outer - ankle / 2, crotch + 0.2), (outer - ankle / 2, length)], value=110, width=0.05)
+        canvas.mirror_line(
+            [(outer - ankle / 2, crotch + 0.2), (outer - ankle / 2, length)], _LINES, value=110, width=0.05
+        )
     if rng.random() < 0.4:
         canvas.mirror_fill(
             [(outer - ankle, length - 0.15), (outer, length - 0.15), (outer, length), (0.1, length)], _TRIM
@@ -240,7 +186,7 @@ def _pullover(canvas, rng):
         _print(canvas, rng)
     elif extra < 0.5:
         canvas.fill([(-neck, 0.1), (-neck * 0.9, -0.12), (neck * 0.9, -0.12), (neck, 0.1)], smooth=0)
-        canvas.line([(-neck, 0.06), (neck, 0.06)])
+        canvas.line([(-neck, 0.06), (neck, 0.06)], _LINES)
     elif extra < 0.62:
         _collar(canvas, rng, neck, depth, _between(rng, 0.15, 0.3))
     elif extra < 0.72:
@@ -263,7 +209,9 @@ def _dress(canvas, rng):
         y = _between(rng, 0.7, 1.0)
         canvas.line([(-half_width, y), (half_width, y)], rng.choice([_LINES, _TRIM]), 255, _between(rng, 0.03, 0.1))
     if flare > 0.08:
-        canvas.mirror_line([(half_width * 0.4, 1.0), (half_width * 0.7 + flare * 0.5, hem)], value=110, width=0.05)
+        canvas.mirror_line(
+            [(half_width * 0.4, 1.0), (half_width * 0.7 + flare * 0.5, hem)], _LINES, value=110, width=0.05
+        )
     if rng.random() < 0.12:
         _placket(canvas, rng, 0.2, 0.15, hem)
 
@@ -286,10 +234,10 @@ def _coat(canvas, rng):
         _collar(canvas, rng, neck, depth, _between(rng, 0.12, 0.5))
     elif rng.random() < 0.5:
         canvas.fill([(-neck - 0.1, 0.1), (-neck, -0.18), (neck, -0.18), (neck + 0.1, 0.1)], smooth=2)
-        canvas.line([(-neck, 0.05), (0, depth), (neck, 0.05)], width=0.05)
+        canvas.line([(-neck, 0.05), (0, depth), (neck, 0.05)], _LINES, width=0.05)
     if rng.random() < 0.45:
         y = _between(rng, 0.85, 1.1)
-        canvas.mirror_line([(0.15, y), (0.36, y + _between(rng, -0.05, 0.2))])
+        canvas.mirror_line([(0.15, y), (0.36, y + _between(rng, -0.05, 0.2))], _LINES)
     if rng.random() < 0.2:
         canvas.line([(-0.5, 0.95), (0.5, 0.95)], _LINES, 200, 0.07)
 
@@ -314,7 +262,7 @@ def _shirt(canvas, rng):
     if rng.random() < 0.55:
         _collar(canvas, rng, neck, depth, _between(rng, 0.12, 0.25))
     if rng.random() < 0.25:
-        canvas.line([(0.18, 0.55), (0.36, 0.55), (0.36, 0.75), (0.18, 0.75), (0.18, 0.55)])
+        canvas.line([(0.18, 0.55), (0.36, 0.55), (0.36, 0.75), (0.18, 0.75), (0.18, 0.55)], _LINES)
 
 
 def _sole(canvas, rng, *, length, lift, thickness, y):
@@ -392,7 +340,7 @@ def _shoe_upper(canvas, rng, *, height, throat, toe_height, y, lean=0.0):
 def _laces(canvas, rng, *, left, right, top, bottom):
     for t in np.linspace(0, 1, rng.integers(3, 6)):
         x, y = left + (right - left) * t, bottom + (top - bottom) * t
-        canvas.line([(x - 0.08, y), (x + 0.16, y + 0.12)], width=0.04)
+        canvas.line([(x - 0.08, y), (x + 0.16, y + 0.12)], _LINES, width=0.04)
 
 
 def _sneaker(canvas, rng):
@@ -404,7 +352,7 @@ def _sneaker(canvas, rng):
     sole = [(-1.0, y - 0.1), (1.0, y - _between(rng, 0.1, 0.2)), (1.0, y + 0.05), (-0.9, y + 0.05)]
     canvas.fill(sole, smooth=1)
     canvas.fill(sole, _TRIM, smooth=1)
-    canvas.line([(-1, y - 0.12), (1, y - 0.16)])
+    canvas.line([(-1, y - 0.12), (1, y - 0.16)], _LINES)
     if rng.random() < 0.75:
         _laces(canvas, rng, left=throat - 0.1, right=throat + 0.35, top=y - height + 0.05, bottom=y - toe - 0.05)
     for _ in range(rng.integers(0, 4)):
@@ -435,7 +383,7 @@ def _bag(canvas, rng):
         canvas.line(strap, _SHAPE, 255, width)
     if rng.random() < 0.5:
         flap = top + height * _between(rng, 0.2, 0.65)
-        canvas.line([(-half, flap), (0, flap + _between(rng, 0, 0.2)), (half, flap)], width=0.04)
+        canvas.line([(-half, flap), (0, flap + _between(rng, 0, 0.2)), (half, flap)], _LINES, width=0.04)
     if rng.random() < 0.4:
         canvas.fill([(-half - taper, top), (half + taper, top), (half, top + 0.2), (-half, top + 0.2)], _TRIM, 220, 0)
     if rng.random() < 0.5:
@@ -484,7 +432,7 @@ def _ankle_boot(canvas, rng):
         canvas.line([(throat + 0.1, y - lift - height + 0.1), (0.95, y - lift - height + 0.1)], _TRIM, 255, 0.2)
     if rng.random() < 0.5:
         x = _between(rng, 0.3, 0.6)
-        canvas.line([(x, y - lift - height), (x + _between(rng, -0.1, 0.2), y - lift - 0.2)], width=0.05)
+        canvas.line([(x, y - lift - height), (x + _between(rng, -0.1, 0.2), y - lift - 0.2)], _LINES, width=0.05)
     if rng.random() < 0.3:
         canvas.line([(throat, y - lift - height * 0.5), (0.95, y - lift - height * 0.45)], _LINES, 255, 0.08)
 
@@ -499,9 +447,9 @@ def _atlas():
     cuts = []
     for draw in _DRAW:
         for _ in range(_CUTS):
-            canvas = _Canvas()
+            canvas = Canvas(side=320, origin=(0.5, 1 / 7), unit=110, layers=4)
             draw(canvas, rng)
-            cuts.append(canvas.stored())
+            cuts.append(canvas.stored(_STORED))
     return np.stack(cuts)
 
 
