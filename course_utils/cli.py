@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from course_utils import datasets
 from course_utils.errors import CourseError
 from course_utils.runner import execute, plan, site
 from course_utils.runner.project import find_project
@@ -112,6 +113,53 @@ def serve(port):
             server.serve_forever()
         except KeyboardInterrupt:
             click.echo()
+
+
+@main.group()
+def data():
+    """The data sets: what there is, what is here, and where it is looked for."""
+
+
+@data.command("list")
+def data_list():
+    """List the data sets, and where each one is found."""
+    table = Table("name", "what it is", "images", "found at", box=None)
+    for name in datasets.names():
+        entry = datasets.CATALOG[name]
+        path = datasets.find(name)
+        size = f"{entry.n_train:,} + {entry.n_test:,}" if entry.n_train else ""
+        absent = "drawn when asked for" if entry.drawn else "not here"
+        table.add_row(name, entry.title, size, str(path) if path else absent)
+    # Wide enough for any path: a table in a pipe is not to be wrapped.
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=200).print(table)
+
+
+@data.command("where")
+def data_where():
+    """List the folders that are searched, in order."""
+    for folder in datasets.search_folders():
+        click.echo(folder)
+
+
+@data.command("fetch")
+@click.argument("name", type=click.Choice(datasets.names()))
+def data_fetch(name):
+    """Download a data set and verify it."""
+    click.echo(datasets.fetch(name, progress=True))
+
+
+@data.command("verify")
+@click.argument("names", nargs=-1, type=click.Choice(datasets.names()))
+@click.pass_context
+def data_verify(context, names):
+    """Take checksums afresh and read the files whole: of these data sets, or of all that are here."""
+    failed = False
+    for name in names or [name for name in datasets.names() if datasets.find(name)]:
+        found = datasets.verify(name)
+        failed = failed or bool(found.problem)
+        click.echo(f"{name}: {found.problem or found.provenance.line()}")
+    context.exit(1 if failed else 0)
 
 
 def _run(project, profile, only, force, jobs):

@@ -78,3 +78,18 @@ def test_serve_shows_the_site(make_project):
             assert urllib.request.urlopen(address, timeout=10).read() == b"the book"
         finally:
             server.terminate()
+
+
+def test_data_commands(tmp_path, monkeypatch, course):
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("COURSE_CACHE_DIR", str(tmp_path / "cache"))
+    assert str(tmp_path) in course(tmp_path, "data", "where").output.splitlines()
+    listed = course(tmp_path, "data", "list")
+    assert listed.exit_code == 0
+    assert "Fashion-MNIST" in listed.output
+    assert course(tmp_path, "data", "verify", "mnist").exit_code == 1
+    (tmp_path / "mnist.npz").write_bytes(b"no archive")
+    broken = course(tmp_path, "data", "verify")
+    assert broken.exit_code == 1
+    assert "mnist.npz" in broken.output
+    assert "is not one of" in course(tmp_path, "data", "fetch", "imagenet").output
