@@ -10,6 +10,7 @@ LABELLED = {
     "garments": (28, 28, 1),
     "house_digits": (32, 32, 3),
     "kuzushiji_like": (28, 28, 1),
+    "objects": (32, 32, 3),
     "plain_digits": (28, 28, 1),
 }
 

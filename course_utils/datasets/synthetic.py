@@ -4,12 +4,24 @@ They let every chapter run with no network and no licence to mind, in any number
 thing: a score on them says nothing about the real set, and the loaders warn so (``SyntheticDataWarning``).
 """
 
+from course_utils.datasets.synthetic_characters import characters
 from course_utils.datasets.synthetic_garments import GARMENT_NAMES, garments
 from course_utils.datasets.synthetic_houses import house_digits
+from course_utils.datasets.synthetic_objects import OBJECT_NAMES, objects
 from course_utils.datasets.synthetic_people import pedestrians
 from course_utils.datasets.synthetic_strokes import DIGIT_NAMES, KANA_NAMES, kuzushiji_like, plain_digits
 
-__all__ = ["CLASS_NAMES", "VERSION", "garments", "house_digits", "kuzushiji_like", "pedestrians", "plain_digits"]
+__all__ = [
+    "CLASS_NAMES",
+    "VERSION",
+    "characters",
+    "garments",
+    "house_digits",
+    "kuzushiji_like",
+    "objects",
+    "pedestrians",
+    "plain_digits",
+]
 
 VERSION = "1"
 """Changes whenever any generator's output changes: part of the fingerprint of procedural data."""
@@ -18,6 +30,7 @@ CLASS_NAMES = {
     "garments": GARMENT_NAMES,
     "house_digits": DIGIT_NAMES,
     "kuzushiji_like": KANA_NAMES,
+    "objects": OBJECT_NAMES,
     "plain_digits": DIGIT_NAMES,
 }
 """Generator name to its ten class names, in label order."""
