@@ -11,16 +11,21 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from course_utils.errors import ArgumentError, check_integer
 
 __all__ = [
     "plot_class_counts",
     "plot_confusion",
+    "plot_cost",
     "plot_embedding",
+    "plot_gradient_norms",
     "plot_history",
     "plot_per_class",
+    "plot_power_law",
+    "plot_reported",
+    "plot_sweep",
     "show_grid",
     "show_image",
     "show_prediction",
@@ -41,6 +46,7 @@ BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK, YELLOW = PALETTE = (
     "#F0E442",
 )
 GREY = "#767676"
+WRONG = "#C1121F"  # a plainer red than Okabe and Ito's, for wrong predictions; ✗ says the same
 CLASS_COLOURS = (*PALETTE[:7], "#8C510A", "#6A3D9A", GREY)
 MARKERS = "osD^vP*Xd<>p"
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
@@ -261,9 +267,7 @@ def plot_history(histories, *, metrics=("loss", "accuracy")):
             _draw_runs(ax, [run[metric] for run in runs], *_run_style(name, "train", i))
             if all(f"val_{metric}" in run for run in runs):
                 _draw_runs(ax, [run[f"val_{metric}"] for run in runs], *_run_style(name, "validation", i))
-        ax.set_ylabel(
-            {"loss": "loss (cross-entropy, nats)", "accuracy": "accuracy (share)"}.get(metric, metric)
-        )
+        ax.set_ylabel({"loss": "loss (cross-entropy, nats)", "accuracy": "accuracy (share)"}.get(metric, metric))
     axes[-1, 0].set_xlabel("epoch")
     axes[-1, 0].xaxis.set_major_locator(MaxNLocator(8, integer=True))
     _legend_below(axes[-1, 0], columns=2)
@@ -355,12 +359,8 @@ def plot_per_class(report, *, reported=None, ax=None):
     y = np.arange(len(table))
     ax = _axes(ax, (WIDTH, 1.4 + 0.32 * len(table)))
     recall = table["recall"].to_numpy()
-    # Rounding may put a bound a hair on the wrong side of the share itself.
-    spread = np.maximum(0, [recall - table["low"], table["high"] - recall])
     ax.barh(y, recall, 0.7, color=SKY, label="measured", zorder=2)
-    ax.errorbar(
-        recall, y, xerr=spread, fmt="none", ecolor=BLACK, capsize=3, lw=1.3, label="95 % interval", zorder=3
-    )
+    _error_bars(ax, recall, y, table["low"], table["high"], horizontal=True)
     if reported is not None:
         if len(reported) != len(table):
             raise ArgumentError(
@@ -518,14 +518,13 @@ def plot_embedding(points, labels, class_names, *, method="t-SNE", ax=None):
     _counts("plot_embedding", labels, len(class_names))
     if points.shape != (len(labels), 2):
         raise ArgumentError(
-            f"plot_embedding: points has shape {points.shape}; with {len(labels)} labels it must be "
-            f"({len(labels)}, 2)"
+            f"plot_embedding: points has shape {points.shape}; with {len(labels)} labels it must be ({len(labels)}, 2)"
         )
     rows = -(-len(class_names) // 3)
     ax = _axes(ax, (WIDTH, 4.3 + 0.25 * rows))
     size = float(np.clip(20_000 / len(points), 10, 40))
     for k, name in enumerate(class_names):
-        colour, marker = class_style(k)
+        colour, marker = _class_style(k)
         chosen = points[labels == k]
         ax.scatter(*chosen.T, s=size, color=colour, marker=marker, linewidths=0, alpha=0.75, label=name)
     ax.set(xlabel=f"{method} dimension 1 (arbitrary units)", ylabel=f"{method} dimension 2 (arbitrary units)")
@@ -533,7 +532,245 @@ def plot_embedding(points, labels, class_names, *, method="t-SNE", ax=None):
     return ax
 
 
-def class_style(k):
+def plot_reported(names, measured, *, reported=None, intervals=None, quantity="test accuracy (share)", ax=None):
+    """Draw measured numbers, with their intervals, beside the ones that were reported.
+
+    Parameters
+    ----------
+    names : sequence of str, length n
+        What each number belongs to, such as a network.
+    measured : array_like of float, shape (n,)
+        Our numbers.
+    reported : array_like of float, shape (n,), optional
+        The numbers of the original; NaN where there was none.
+    intervals : array_like of float, shape (n, 2), optional
+        Lower and upper bounds of `measured`; NaN where there is none.
+    quantity : str
+        What the numbers are, with the unit: the label of the axis.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure if not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ArgumentError
+        If the lengths differ.
+
+    Examples
+    --------
+    >>> ax = plot_reported(["SVM", "network"], [0.21, 0.75], reported=[0.595, 0.92])
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['SVM', 'network']
+    >>> plt.close(ax.figure)
+    """
+    y = np.arange(len(names))
+    measured = _floats("plot_reported", "measured", measured, (len(names),))
+    ax = _axes(ax, (WIDTH, 1.5 + 0.42 * len(names)))
+    if reported is not None:
+        reported = _floats("plot_reported", "reported", reported, (len(names),))
+        ax.hlines(y, measured, reported, color="#bbbbbb", lw=3, zorder=1)
+        ax.plot(reported, y, "D", color=RED, mec="white", ms=9, ls="none", label="reported", zorder=3)
+    if intervals is not None:
+        low, high = _floats("plot_reported", "intervals", intervals, (len(names), 2)).T
+        _error_bars(ax, measured, y, low, high, horizontal=True)
+    ax.plot(measured, y, "o", color=BLUE, ms=8, ls="none", label="measured", zorder=4)
+    _class_axis(ax, names)
+    ax.set_xlabel(quantity)
+    _legend_below(ax, columns=3)
+    return ax
+
+
+def plot_power_law(fit, *, sizes=None, quantity="test error (share)", ax=None):
+    """Draw a learning curve on log axes: the measured errors, the fitted power law, and where it leads.
+
+    Parameters
+    ----------
+    fit : PowerLawFit
+        From ``evaluation.fit_power_law``.
+    sizes : array_like of float, optional
+        Sizes over which to draw the law; by default from the least to four times the greatest measured one.
+    quantity : str
+        What the errors are, with the unit.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure if not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The band is the 95 % interval of one new measurement; the law is dashed where it extrapolates.
+
+    Examples
+    --------
+    >>> from course_utils.evaluation import fit_power_law
+    >>> ax = plot_power_law(fit_power_law([1000, 2000, 4000], [0.4, 0.33, 0.29]))
+    >>> ax.get_xscale(), ax.get_yscale()
+    ('log', 'log')
+    >>> plt.close(ax.figure)
+    """
+    ends = (fit.sizes.min(), 4 * fit.sizes.max()) if sizes is None else (np.min(sizes), np.max(sizes))
+    along = np.geomspace(*ends, 200)
+    error, low, high = fit.predict(along)
+    ax = _axes(ax, (WIDTH, 4.2))
+    if np.isfinite(low).all():
+        ax.fill_between(along, low, high, color=SKY, alpha=0.3, lw=0, label="95 % interval of a new run")
+    known = along <= fit.sizes.max()
+    law = f"error ∝ size$^{{-{fit.exponent:.2f}}}$"
+    ax.plot(along[known], error[known], color=BLUE, label=law)
+    ax.plot(along[~known], error[~known], color=BLUE, ls="--", label="extrapolated")
+    ax.plot(fit.sizes, fit.errors, "o", color=RED, ms=7, ls="none", label="measured", zorder=3)
+    ax.set(xscale="log", yscale="log", xlabel="training images", ylabel=quantity)
+    _plain_log_ticks(ax.xaxis, "{x:,.0f}")
+    _plain_log_ticks(ax.yaxis, "{x:.3g}")
+    _legend_below(ax, columns=2)
+    return ax
+
+
+def plot_sweep(values, series, *, xlabel, ylabel="test accuracy (share)", reported=None, logarithmic=True, ax=None):
+    """Draw how a result follows a setting: one line a method, the mean over seeds with its 95 % interval.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (n,)
+        The settings, such as training-set sizes or penalties, not negative.
+    series : mapping of str to sequence, each of length n
+        By name of the method: a number, or a ``SeedSummary`` (mean and interval), for each setting.
+    xlabel, ylabel : str
+        What the axes are, with units.
+    reported : mapping of str to sequence of float, optional
+        Numbers of the original by name, NaN where there was none; drawn as diamonds.
+    logarithmic : bool
+        Whether the axis of the settings is logarithmic; 0 then has a place of its own at its left end.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure if not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ArgumentError
+        If a series has another length than `values`.
+
+    Examples
+    --------
+    >>> ax = plot_sweep([0, 0.1, 1], {"L1": [0.5, 0.4, 0.1]}, xlabel="penalty (no unit)")
+    >>> ax.get_xscale()
+    'symlog'
+    >>> plt.close(ax.figure)
+    """
+    values = np.asarray(values, dtype=float)
+    ax = _axes(ax, (WIDTH, 4.2))
+    for i, (name, results) in enumerate(series.items()):
+        _check_length("plot_sweep", f"series {name!r}", results, len(values))
+        means, low, high = np.array([_centre_and_interval(result) for result in results]).T
+        colour, marker = _class_style(i)
+        if np.isfinite(low).any():
+            _error_bars(ax, values, means, low, high, horizontal=False)
+        ax.plot(values, means, color=colour, marker=marker, ms=6, ls=LINES[i % len(LINES)], label=name, zorder=4)
+    for i, (name, numbers) in enumerate((reported or {}).items()):
+        _check_length("plot_sweep", f"reported {name!r}", numbers, len(values))
+        fill = "full" if i == 0 else "none"
+        ax.plot(values, numbers, "D", color=RED, fillstyle=fill, ms=7, ls="none", label=f"reported {name}".rstrip())
+    if logarithmic:
+        _log_axis_with_zero(ax, values)
+    ax.set_xticks(values, [f"{value:,.10g}" for value in values], rotation=45 if len(values) > 5 else 0)
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    _legend_below(ax, columns=2)
+    return ax
+
+
+def plot_cost(costs, results, *, xlabel, ylabel="test accuracy (share)", ax=None):
+    """Draw what each method reaches against what it costs, each method with its name beside it.
+
+    Parameters
+    ----------
+    costs : mapping of str to float
+        Cost by method, greater than 0, such as the seconds of training.
+    results : mapping of str to float, or to ClassifierReport or SeedSummary
+        The result of the same methods; of a report the accuracy, and the intervals where there are such.
+    xlabel, ylabel : str
+        What the axes are, with units.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure if not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axis of the costs is logarithmic.
+
+    Raises
+    ------
+    ArgumentError
+        If the methods differ, or a cost is not positive.
+
+    Examples
+    --------
+    >>> seconds, accuracies = {"SVM": 0.5, "network": 83}, {"SVM": 0.21, "network": 0.75}
+    >>> ax = plot_cost(seconds, accuracies, xlabel="training time (s)")
+    >>> [text.get_text() for text in ax.texts]
+    ['SVM', 'network']
+    >>> plt.close(ax.figure)
+    """
+    if not costs or set(costs) != set(results):
+        raise ArgumentError(
+            f"plot_cost: costs are of {sorted(costs)}, results of {sorted(results)}; both must be of the same methods"
+        )
+    if min(costs.values()) <= 0:
+        raise ArgumentError(f"plot_cost: costs has a value of {min(costs.values())}; all must be greater than 0")
+    ax = _axes(ax, (WIDTH, 4.0))
+    middle = np.sqrt(min(costs.values()) * max(costs.values()))
+    for i, (name, cost) in enumerate(costs.items()):
+        mean, low, high = _centre_and_interval(results[name])
+        colour, marker = _class_style(i)
+        _error_bars(ax, [cost], [mean], [low], [high], horizontal=False)
+        ax.plot([cost], [mean], marker=marker, color=colour, ms=9, ls="none", zorder=4)
+        # Names run towards the middle, so that none leaves the figure.
+        side, align = (8, "left") if cost <= middle else (-8, "right")
+        ax.annotate(name, (cost, mean), xytext=(side, 6), textcoords="offset points", ha=align)
+    ax.set(xscale="log", xlabel=xlabel, ylabel=ylabel)
+    _plain_log_ticks(ax.xaxis, "{x:,.10g}", subs=(1,))
+    ax.margins(x=0.15, y=0.15)
+    return ax
+
+
+def plot_gradient_norms(norms, *, ax=None):
+    """Draw how strong the gradient is at each layer, from the input on the left to the output on the right.
+
+    Parameters
+    ----------
+    norms : mapping of str to sequence of float
+        By network: one norm a layer, such as ``models.gradient_norms`` gives. Lengths may differ.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure if not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Networks of different depth are stretched to the same width.
+
+    Examples
+    --------
+    >>> ax = plot_gradient_norms({"plain": [1e-3, 0.1, 1.0], "residual": [0.5, 0.8, 1.0]})
+    >>> ax.get_yscale()
+    'log'
+    >>> plt.close(ax.figure)
+    """
+    ax = _axes(ax, (WIDTH, 4.0))
+    for i, (name, values) in enumerate(norms.items()):
+        colour, marker = _class_style(i)
+        place = np.linspace(0, 1, len(values))
+        ax.plot(place, values, color=colour, marker=marker, ms=5, ls=LINES[i % len(LINES)], label=name)
+    ax.set(yscale="log", xlabel="place of the layer (0 input, 1 output)", ylabel="L2 norm of the kernel's gradient")
+    _legend_below(ax, columns=2)
+    return ax
+
+
+def _class_style(k):
     """Colour and marker of class k: the markers differ too, since ten colours are too many to tell apart."""
     return CLASS_COLOURS[k % len(CLASS_COLOURS)], MARKERS[k % len(MARKERS)]
 
@@ -588,9 +825,55 @@ def _legend_below(ax, *, columns, **options):
     )
 
 
+def _error_bars(ax, x, y, low, high, *, horizontal):
+    """Draw intervals around points that lie in them; where a bound is NaN there is none to draw."""
+    centre = np.asarray(x if horizontal else y, dtype=float)
+    # Rounding may put a bound a hair on the wrong side of the point itself.
+    spread = np.maximum(0, [centre - np.asarray(low), np.asarray(high) - centre])
+    label = None if "95 % interval" in ax.get_legend_handles_labels()[1] else "95 % interval"
+    side = {"xerr": spread} if horizontal else {"yerr": spread}
+    ax.errorbar(x, y, **side, fmt="none", ecolor=BLACK, elinewidth=1.3, capsize=3, label=label, zorder=3)
+
+
+def _centre_and_interval(result):
+    """The number to draw, and its bounds, of a report, of a summary over seeds, or of a plain number."""
+    if hasattr(result, "accuracy"):
+        return result.accuracy, *result.interval
+    if hasattr(result, "low"):
+        return result.mean, result.low, result.high
+    return float(result), np.nan, np.nan
+
+
+def _log_axis_with_zero(ax, values):
+    positive = values[values > 0]
+    if len(positive) == len(values):
+        ax.set_xscale("log")
+    else:
+        ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.5)
+
+
+def _plain_log_ticks(axis, pattern, *, subs=(1, 2, 5)):
+    """Write 20,000 and 0.5 where a log axis would write powers of ten."""
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(StrMethodFormatter(pattern))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _floats(function, name, values, shape):
+    values = np.asarray(values, dtype=float)
+    if values.shape != shape:
+        raise ArgumentError(f"{function}: {name} has shape {values.shape}; it must be {shape}")
+    return values
+
+
+def _check_length(function, name, values, n):
+    if len(values) != n:
+        raise ArgumentError(f"{function}: {name} has {len(values)} entries for {n} values; the numbers must be equal")
+
+
 def _verdict(probabilities, label, class_names):
     best = int(probabilities.argmax())
-    mark, colour = ("✓", BLUE) if best == label else ("✗", RED)
+    mark, colour = ("✓", BLUE) if best == label else ("✗", WRONG)
     return f"{mark} {class_names[best]}, {100 * probabilities[best]:.0f} %", colour
 
 
@@ -604,9 +887,7 @@ def _history_groups(histories, metrics):
         for run in runs:
             for metric in metrics:
                 if metric not in run:
-                    raise ArgumentError(
-                        f"plot_history: history {name!r} has {sorted(run)}; it must have {metric!r}"
-                    )
+                    raise ArgumentError(f"plot_history: history {name!r} has {sorted(run)}; it must have {metric!r}")
     if not groups or not all(groups.values()):
         raise ArgumentError("plot_history: histories is empty; it must hold at least one history")
     return groups
@@ -618,8 +899,7 @@ def _history_list(runs):
     for run in runs:
         if not isinstance(run, Mapping):
             raise ArgumentError(
-                f"plot_history: a history is {type(run).__name__}; it must be what fit returned, or a "
-                "mapping of curves"
+                f"plot_history: a history is {type(run).__name__}; it must be what fit returned, or a mapping of curves"
             )
     return runs
 
@@ -647,9 +927,7 @@ def _image(function, name, image):
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise ArgumentError(
-            f"{function}: {name} has shape {image.shape}; it must be (h, w), (h, w, 1) or (h, w, 3)"
-        )
+        raise ArgumentError(f"{function}: {name} has shape {image.shape}; it must be (h, w), (h, w, 1) or (h, w, 3)")
     return image
 
 
@@ -668,9 +946,7 @@ def _captions(function, labels, class_names, n):
     if labels is None:
         return [""] * n
     if len(labels) != n:
-        raise ArgumentError(
-            f"{function}: labels has {len(labels)} entries for {n} images; the numbers must be equal"
-        )
+        raise ArgumentError(f"{function}: labels has {len(labels)} entries for {n} images; the numbers must be equal")
     if class_names is not None:
         _counts(function, labels, len(class_names))
         labels = [class_names[label] for label in labels]
