@@ -4,18 +4,17 @@ Whatever the format, what comes out is uint8 images (n, height, width, channels)
 :class:`~course_utils.errors.DataError` that names the file. Nothing is ever half-loaded.
 """
 
-import io
 import itertools
 import math
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from course_utils.datasets import trees
+from course_utils.datasets.matlab import load_mat
 from course_utils.datasets.unpickle import load_pickle
-from course_utils.datasets.untrusted import allowance, guard, load_npy, open_zip, read_gzip, tar_members
+from course_utils.datasets.untrusted import guard, load_npy, open_zip, read_gzip, tar_members
 from course_utils.errors import DataError
 
 __all__ = ["Parts", "Split", "is_complete", "read", "read_characters_npz", "read_idx", "read_mat", "read_npz"]
@@ -37,8 +36,6 @@ _MAT_FOLDERS = (
     {"q1_train.mat": "train_X", "q1_test.mat": "test_X"},
 )
 _MAT_LABELS = {"X": "y", "train_X": "train_Y", "test_X": "test_Y"}
-_MAT_COMPRESSED = 15
-_MAT_CLASSES = ("double", "single", "int8", "int16", "int32", "uint8", "uint16", "uint32")
 
 _DIGITS = tuple(str(digit) for digit in range(10))
 
@@ -257,30 +254,20 @@ def read_mat(path):
     ...
     course_utils.errors.DataError: no such file.mat: cannot be read (FileNotFoundError: ...)
     """
-    import scipy.io
-
     path = Path(path)
     with guard(path):
-        content = _inflate_mat(path.read_bytes(), path)
-        found = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(io.BytesIO(content))}
-        pairs = [pair for pair in _MAT_LABELS.items() if found.keys() >= set(pair)]
-        if not pairs:
-            raise DataError(f"{path}: has no X and y, nor train_X and train_Y; it has {_listing(found)}")
-        wanted = [key for pair in pairs for key in pair]
-        for key in wanted:
-            shape, kind = found[key]
-            if kind not in _MAT_CLASSES:
-                raise DataError(f"{path}: {key} is of MATLAB class {kind}; it must be numeric")
-            if math.prod(shape) > len(content):
-                raise DataError(f"{path}: {key} has shape {shape}, which is more than the file holds")
-        arrays = scipy.io.loadmat(io.BytesIO(content), variable_names=wanted)
-    result = {}
-    for images, labels in pairs:
-        x, y = arrays[images], arrays[labels]
-        if x.ndim != 4:
-            raise DataError(f"{path}: {images} has shape {x.shape}; it must be (height, width, channels, n)")
-        result[images] = np.moveaxis(x, 3, 0), np.where(y == 10, 0, y)
-    return result
+        content = path.read_bytes()
+    arrays, found = load_mat(content, path, [*_MAT_LABELS, *_MAT_LABELS.values()])
+    pairs = {}
+    for images, labels in _MAT_LABELS.items():
+        if images in arrays and labels in arrays:
+            x, y = arrays[images], arrays[labels]
+            if x.ndim != 4:
+                raise DataError(f"{path}: {images} has shape {x.shape}; it must be (height, width, channels, n)")
+            pairs[images] = np.moveaxis(x, 3, 0), np.where(y == 10, 0, y)
+    if not pairs:
+        raise DataError(f"{path}: has no X and y, nor train_X and train_Y; it has {_listing(found)}")
+    return pairs
 
 
 def read_characters_npz(path):
@@ -403,35 +390,6 @@ def _read_mat_folder(folder):
             raise DataError(f"{folder / name}: has no {key} and {_MAT_LABELS[key]}; it has {_listing(found)}")
         pairs.append(found[key])
     return _Raw(tuple(pairs), _DIGITS)
-
-
-def _inflate_mat(content, path):
-    """Return a MATLAB 5 file with its compressed elements decompressed, so that its true size is known."""
-    if content[:19] == b"MATLAB 7.3 MAT-file" or content[:8] == b"\x89HDF\r\n\x1a\n":
-        raise DataError(f"{path}: is a MATLAB 7.3 file; save it in MATLAB with the option -v7")
-    orders = {b"IM": "little", b"MI": "big"}
-    if len(content) < 128 or content[126:128] not in orders:
-        raise DataError(f"{path}: is no MATLAB 5 file (its header does not end in IM or MI)")
-    order = orders[content[126:128]]
-    limit = left = allowance(len(content))
-    elements, position = [content[:128]], 128
-    while position < len(content):
-        kind = int.from_bytes(content[position : position + 4], order)
-        size = int.from_bytes(content[position + 4 : position + 8], order)
-        element = content[position : position + 8 + size]
-        if len(element) != 8 + size:
-            raise DataError(f"{path}: ends within an element of {size} bytes, so the file is damaged or cut short")
-        if kind == _MAT_COMPRESSED:
-            inflater = zlib.decompressobj()
-            element = inflater.decompress(element[8:], left + 1)
-            if len(element) <= left and not inflater.eof:
-                raise DataError(f"{path}: a compressed element is damaged or cut short")
-        left -= len(element)
-        if left < 0:
-            raise DataError(f"{path}: grows to more than {limit} bytes when decompressed")
-        elements.append(element)
-        position += 8 + size
-    return b"".join(elements)
 
 
 def _read_idx_folder(folder):

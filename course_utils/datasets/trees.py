@@ -10,6 +10,7 @@ import math
 import os
 import re
 import struct
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,8 +35,13 @@ __all__ = [
 
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 
-MAX_PIXELS = 1 << 26
-"""An image of more than this (8,192 x 8,192) is refused before it is decoded."""
+MAX_PIXELS = 1 << 25
+"""An image of more pixels than this (8,192 x 4,096) is refused before it is decoded."""
+
+# The decoders make room before they look at the data. No PNG packs more than 8,258 pixels into a byte.
+_MAX_PIXELS_PER_BYTE = 8_258
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 # What commonly lies beside images. Any other suffix is an error: an image left out in silence is worse.
 _IGNORED_SUFFIXES = ("", ".csv", ".db", ".html", ".ini", ".json", ".md", ".txt", ".xml", ".yaml")
@@ -527,8 +533,11 @@ def _decode(tree, name):
         size = _image_size(content)
         if size is None:
             raise DataError(f"{tree.path}: {name!r} is no readable PNG or JPEG image, or is cut short")
-        if not 0 < size[0] * size[1] <= MAX_PIXELS:
-            raise DataError(f"{tree.path}: {name!r} is {size[0]} x {size[1]} pixels; 1 to {MAX_PIXELS} pixels are read")
+        most = min(MAX_PIXELS, _MAX_PIXELS_PER_BYTE * len(content))
+        if not 0 < size[0] * size[1] <= most:
+            raise DataError(
+                f"{tree.path}: {name!r} is {size[0]} x {size[1]} pixels; a file of its size has 1 to {most} of them"
+            )
         image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_ANYCOLOR)
         # The file may say that it is to be turned on its side, so the two sides can have changed places.
         if image is None or sorted(image.shape[:2]) != sorted(size):
@@ -538,11 +547,26 @@ def _decode(tree, name):
 
 def _image_size(content):
     """Return height and width from the header of a whole PNG or JPEG file, else ``None``."""
-    if content.startswith(b"\x89PNG\r\n\x1a\n") and content[12:16] == b"IHDR" and b"IEND" in content[-64:]:
-        width, height = struct.unpack(">II", content[16:24])
-        return height, width
-    if content.startswith(b"\xff\xd8"):
-        return _jpeg_size(content)
+    if content.startswith(_PNG_SIGNATURE):
+        return _png_size(content)
+    return _jpeg_size(content) if content.startswith(b"\xff\xd8") else None
+
+
+def _png_size(content):
+    # The decoder makes room for whatever length a chunk claims, so every chunk is checked first.
+    size, position = None, len(_PNG_SIGNATURE)
+    while position + 12 <= len(content):
+        length = int.from_bytes(content[position : position + 4], "big")
+        kind, end = content[position + 4 : position + 8], position + 8 + length
+        damaged = zlib.crc32(content[position + 4 : end]).to_bytes(4, "big") != content[end : end + 4]
+        if damaged or kind == b"acTL" or (kind == b"IHDR") != (size is None):
+            return None
+        if kind == b"IEND":
+            return size
+        if kind == b"IHDR":
+            width, height = struct.unpack(">II", content[position + 8 : position + 16])
+            size = height, width
+        position = end + 4
     return None
 
 
