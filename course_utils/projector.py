@@ -287,7 +287,7 @@ def page_frame(page, *, height=600):
     except (OSError, TypeError, UnicodeDecodeError) as error:
         raise ArgumentError(f"page_frame: page is {page!r}; it must be a page that write_page returned") from error
     title = re.search("<title>(.*?)</title>", text)
-    if title is None or "<vz-projector" not in text:
+    if title is None or "vz-projector" not in text:
         raise ArgumentError(f"page_frame: page is {page!r}; it must be a page that write_page returned")
     try:
         relative = Path(page).resolve().relative_to(Path.cwd().resolve())
@@ -503,7 +503,6 @@ html, body {{ height: 100%; margin: 0; font-family: Roboto, Helvetica, Arial, sa
 </head>
 <body>
 <noscript>The projector needs JavaScript and WebGL.</noscript>
-<vz-projector serving-mode="demo" projector-config-json-path="projector_config.json"></vz-projector>
 <script>
 const config = {config};
 const files = {files};
@@ -520,7 +519,12 @@ const style = document.createElement("style");
 style.textContent = `
   @media (max-width: 900px) {{ #right-pane {{ display: none !important; }} }}
   @media (max-width: 600px) {{ #left-pane {{ display: none !important; }} }}`;
-document.querySelector("vz-projector").shadowRoot.append(style);
+const projectorTemplate = customElements.get("vz-projector").template.content;
+projectorTemplate.append(style);
+// A page in a frame may not take the focus as it opens.
+for (const element of projectorTemplate.querySelectorAll("[autofocus]")) {{
+  element.removeAttribute("autofocus");
+}}
 
 // t-SNE and UMAP look for neighbours by 1 - x.y and skip negative ones, which is right for unit vectors only
 // (github.com/tensorflow/tensorboard/issues/6271). A length just below 1 keeps equal points from rounding below 0.
@@ -556,6 +560,11 @@ panel.metadataChanged = function (info, ...rest) {{
     this.selectedColorOptionName = choice;
   }}
 }};
+
+const view = document.createElement("vz-projector");
+view.setAttribute("serving-mode", "demo");
+view.setAttribute("projector-config-json-path", "projector_config.json");
+document.body.append(view);
 </script>
 </body>
 </html>

@@ -223,7 +223,7 @@ def test_points_have_room_at_every_width(watch, folder, width, panes):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_frame_shows_the_page_lazily(watch, folder, serve, monkeypatch):
+def test_frame_shows_the_page_when_it_comes_into_view(watch, folder, address, monkeypatch):
     monkeypatch.chdir(folder)
     frame = page_frame(folder / "images" / "index.html", height=500)
     head = '<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>Book</title>'
@@ -232,12 +232,15 @@ def test_frame_shows_the_page_lazily(watch, folder, serve, monkeypatch):
     watched = watch(width=760)
     requests = []
     watched.page.on("request", lambda request: requests.append(request.url))
-    page = watched.open(f"{serve(folder)}/chapter.html")
+    page = watched.open(f"{address}/chapter.html")
     page.wait_for_timeout(500)
-    assert not any("images/" in url for url in requests), "the frame was loaded before it came into view"
+    # Browsers load late from web servers only.
+    if address.startswith("http"):
+        assert not any("images/" in url for url in requests), "the frame was loaded before it came into view"
     page.get_by_title("Shapes & <drawings>").scroll_into_view_if_needed()
     inside = page.frame_locator("iframe")
     inside.get_by_text(f"Points: {N_TRAIN}").wait_for()
+    assert page.evaluate("scrollY") > 8000
     assert page.locator("iframe").bounding_box()["height"] == pytest.approx(500, abs=4)
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Open full size").click()
