@@ -64,9 +64,7 @@ def softmax(scores):
     """
     scores = _finite_array("softmax", "scores", scores)
     if scores.ndim == 0 or scores.shape[-1] == 0:
-        raise ArgumentError(
-            f"softmax: scores has shape {scores.shape}; it must be (..., n_classes), n_classes ≥ 1"
-        )
+        raise ArgumentError(f"softmax: scores has shape {scores.shape}; it must be (..., n_classes), n_classes ≥ 1")
     return special.softmax(scores, axis=-1)
 
 
@@ -103,13 +101,9 @@ def wilson_interval(successes, n, *, confidence=0.95):
     successes, n = np.asarray(successes, dtype=float), np.asarray(n, dtype=float)
     for name, value in (("successes", successes), ("n", n)):
         if not np.all((value >= 0) & (value == np.floor(value)) & np.isfinite(value)):
-            raise ArgumentError(
-                f"wilson_interval: {name} is {value}; counts must be whole numbers of at least 0"
-            )
+            raise ArgumentError(f"wilson_interval: {name} is {value}; counts must be whole numbers of at least 0")
     if np.any(successes > n):
-        raise ArgumentError(
-            f"wilson_interval: successes is {successes}, n is {n}; successes must be at most n"
-        )
+        raise ArgumentError(f"wilson_interval: successes is {successes}, n is {n}; successes must be at most n")
     z = stats.norm.ppf(0.5 + _confidence("wilson_interval", confidence) / 2)
     trials = np.maximum(n, 1)
     share = successes / trials
@@ -308,9 +302,7 @@ def evaluate_classifier(predict, x, y, *, class_names, batch_size=1000):
     n = len(x) if x.ndim else 0
     if n == 0:
         raise ArgumentError(f"evaluate_classifier: x has shape {x.shape}; it must hold at least one image")
-    step = (
-        n if batch_size is None else check_integer("evaluate_classifier", "batch_size", batch_size, minimum=1)
-    )
+    step = n if batch_size is None else check_integer("evaluate_classifier", "batch_size", batch_size, minimum=1)
     outputs = []
     started = time.perf_counter()
     for start in range(0, n, step):
@@ -422,8 +414,7 @@ def compare_paired(correct_a, correct_b):
     )
     if len(a) != len(b):
         raise ArgumentError(
-            f"compare_paired: correct_a has {len(a)} entries, correct_b has {len(b)}; both must be of the "
-            "same images"
+            f"compare_paired: correct_a has {len(a)} entries, correct_b has {len(b)}; both must be of the same images"
         )
     n, only_a, only_b = len(a), int(np.sum(a & ~b)), int(np.sum(b & ~a))
     discordant = only_a + only_b
@@ -667,8 +658,7 @@ def fit_power_law(sizes, errors):
     errors = _positive("fit_power_law", "errors", _vector("fit_power_law", "errors", errors))
     if len(sizes) != len(errors):
         raise ArgumentError(
-            f"fit_power_law: sizes has {len(sizes)} values, errors has {len(errors)}; the numbers must be "
-            "equal"
+            f"fit_power_law: sizes has {len(sizes)} values, errors has {len(errors)}; the numbers must be equal"
         )
     if len(np.unique(sizes)) < 2:
         raise ArgumentError(f"fit_power_law: sizes is {sizes}; it must hold at least two different sizes")
@@ -872,8 +862,9 @@ def _fingerprints(x):
     """Unit vectors of differences between neighbouring pixels of grey thumbnails; zeros for a blank image."""
     grey = x.mean(axis=3, dtype=np.float32) if x.ndim == 4 else x.astype(np.float32)
     small = images.resize(grey[..., None], THUMBNAIL, interpolation="area")[..., 0]
-    across = np.diff(small, axis=2).reshape(len(x), -1)
-    down = np.diff(small, axis=1).reshape(len(x), -1)
+    size = THUMBNAIL * (THUMBNAIL - 1)
+    across = np.diff(small, axis=2).reshape(-1, size)
+    down = np.diff(small, axis=1).reshape(-1, size)
     vectors = np.concatenate([across, down], axis=1)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
@@ -884,8 +875,7 @@ def _report(function, output, y, class_names, seconds):
     labels = _class_labels(function, "y", y, len(class_names))
     if output.shape[:1] != labels.shape:
         raise ArgumentError(
-            f"{function}: y has {len(labels)} labels for predictions of shape {output.shape}; the lengths "
-            "must be equal"
+            f"{function}: y has {len(labels)} labels for predictions of shape {output.shape}; the lengths must be equal"
         )
     if output.ndim == 1:
         predictions = _class_labels(function, "predictions", output, len(class_names))
@@ -922,18 +912,14 @@ def _finite_array(function, name, values):
         raise ArgumentError(f"{function}: {name} is no array of numbers ({error}); it must be one") from error
     bad = np.count_nonzero(~np.isfinite(values))
     if bad:
-        raise ArgumentError(
-            f"{function}: {name} holds {bad} values that are NaN or infinite; all must be finite"
-        )
+        raise ArgumentError(f"{function}: {name} holds {bad} values that are NaN or infinite; all must be finite")
     return values
 
 
 def _confidence(function, confidence):
     confidence = check_number(function, "confidence", confidence, minimum=0, maximum=1)
     if confidence in (0.0, 1.0):
-        raise ArgumentError(
-            f"{function}: confidence is {confidence:g}; it must lie between 0 and 1, without the ends"
-        )
+        raise ArgumentError(f"{function}: confidence is {confidence:g}; it must lie between 0 and 1, without the ends")
     return confidence
 
 
