@@ -330,4 +330,4 @@ def _emit(data, metadata, kind, content):
 
     # An output needs at least one representation; one that no front end knows stays invisible.
     data = data or {f"{_GLUE_PREFIX}text/plain": kind}
-    display(data, raw=True, metadata={**metadata, METADATA_KEY: {"kind": kind, **content}})
+    display(data, raw=True, metadata={**metadata, METADATA_KEY: {"kind": kind, "content": content}})

@@ -18,6 +18,8 @@ RECORDING = [
     "n = 2",
     "from course_utils import results\nresults.record('double', 2 * n, unit='s', low=1.5)",
     "results.claim('Two is even.', n % 2 == 0, evidence=str(n))",
+    "from course_utils import datasets\n"
+    "toy = datasets.load('mnist', source='synthetic', train_limit=20, test_limit=20)\nresults.provenance(toy)",
     "import pathlib\npathlib.Path('01_one').mkdir()\npathlib.Path('01_one/page.html').write_text('hello')",
 ]
 
@@ -34,12 +36,13 @@ def test_a_run_leaves_notebook_artefacts_and_record(make_project):
     jsonschema.validate(record, execute._schema())
     assert record["records"] == {"double": {"value": 4, "unit": "s", "context": {"low": 1.5}}}
     assert record["claims"] == [{"statement": "Two is even.", "holds": True, "evidence": "2", "needs": "quick"}]
-    assert len(record["cells"]) == 4
+    assert [(data["name"], data["kind"]) for data in record["data"]] == [("mnist", "procedural")]
+    assert len(record["cells"]) == 5
     assert record["peak_memory_bytes"] > 2**20
     assert (project.artefacts("quick", "01_one") / "page.html").read_text() == "hello"
     assert events[0].state == "waiting"
     assert events[-1].state == "done"
-    assert max(event.cell for event in events) == 5
+    assert max(event.cell for event in events) == 6
     # Nothing temporary stays behind.
     assert sorted(path.name for path in (project.build / "executed" / "quick").iterdir()) == [
         "01_one",

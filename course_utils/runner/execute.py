@@ -306,8 +306,8 @@ def _gather(notebook):
         times = cell["metadata"].get("papermill", {})
         cells.append({"seconds": times.get("duration"), "failed": bool(times.get("exception"))})
         for output in cell["outputs"]:
-            content = dict(output.get("metadata", {}).get(results.METADATA_KEY, {}))
-            kind = content.pop("kind", None)
+            left = output.get("metadata", {}).get(results.METADATA_KEY, {})
+            kind, content = left.get("kind"), dict(left.get("content", {}))
             if kind == "record":
                 records[content.pop("name")] = content
             elif kind == "claim":

@@ -145,9 +145,9 @@ def _drop_repeated_records(cells):
         for output in reversed(cell.get("outputs", [])):
             course = output.get("metadata", {}).get(METADATA_KEY, {})
             if course.get("kind") == "record":
-                if course["name"] in seen:
+                if course["content"]["name"] in seen:
                     continue
-                seen.add(course["name"])
+                seen.add(course["content"]["name"])
             kept.append(output)
         if cell["cell_type"] == "code":
             cell["outputs"] = kept[::-1]
