@@ -13,7 +13,7 @@ from rich.table import Table
 
 from course_utils import datasets
 from course_utils.errors import CourseError
-from course_utils.runner import execute, plan, site
+from course_utils.runner import check, execute, plan, site
 from course_utils.runner.project import find_project
 
 __all__ = ["main"]
@@ -113,6 +113,18 @@ def serve(port):
             server.serve_forever()
         except KeyboardInterrupt:
             click.echo()
+
+
+@main.command("check")
+@click.pass_context
+def check_command(context):
+    """Look for missing pages, failed cells, dead links and requests to other hosts in the rendered site."""
+    project = find_project()
+    problems = check.check_site(project.html, project.root / "_toc.yml")
+    for problem in problems:
+        click.echo(problem)
+    click.echo(f"{len(problems)} problems in {project.html.relative_to(project.root)}/")
+    context.exit(1 if problems else 0)
 
 
 @main.group()

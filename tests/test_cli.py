@@ -93,3 +93,15 @@ def test_data_commands(tmp_path, monkeypatch, course):
     assert broken.exit_code == 1
     assert "mnist.npz" in broken.output
     assert "is not one of" in course(tmp_path, "data", "fetch", "imagenet").output
+
+
+def test_check_looks_at_the_site(make_project, course):
+    project = make_project({"01_one": ["n = 2"]})
+    assert "Error" in course(project.root, "check").output
+    course(project.root, "book")
+    assert course(project.root, "check").output == "0 problems in _build/html/\n"
+    page = project.html / "notebooks" / "01_one.html"
+    page.write_text(page.read_text().replace("</main>", '<img src="gone.png" alt="gone"></main>'))
+    broken = course(project.root, "check")
+    assert broken.exit_code == 1
+    assert "gone.png" in broken.output

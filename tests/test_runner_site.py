@@ -126,7 +126,9 @@ def test_merge_keeps_injected_parameters_and_ignores_changed_cells(built):
 def test_logging_of_libraries_stays_out_of_the_page(built):
     source = nbformat.read(built.notebook("01_one"), as_version=4)
     executed = nbformat.read(built.executed("quick", "01_one"), as_version=4)
-    executed["cells"][1]["outputs"] = [nbformat.v4.new_output("stream", name=name, text=name) for name in ("stdout", "stderr")]
+    executed["cells"][1]["outputs"] = [
+        nbformat.v4.new_output("stream", name=name, text=name) for name in ("stdout", "stderr")
+    ]
     assert [output["name"] for output in site.merge(source, executed)["cells"][1]["outputs"]] == ["stdout"]
 
 
