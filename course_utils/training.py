@@ -1,0 +1,351 @@
+"""What it takes to train a network: seeds, losses, the learning rate, augmentation, gradients.
+
+Use these functions as ``models.set_seed``, ``models.compile_classifier`` and so on.
+"""
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import layers, ops
+
+from course_utils.errors import ArgumentError, check_integer, check_number
+
+__all__ = [
+    "OneCycle",
+    "compile_classifier",
+    "compile_one_cycle",
+    "digit_augmentation",
+    "gradient_norms",
+    "predictor",
+    "set_seed",
+    "with_augmentation",
+]
+
+
+def set_seed(seed, *, deterministic=True):
+    """Start every source of randomness anew: Python's, NumPy's and the Keras backend's.
+
+    Call it before a network is built. The same seed then gives the same weights, the same order of batches
+    and the same dropout; another backend or another machine gives other ones.
+
+    Parameters
+    ----------
+    seed : int
+        From 0 to 2³² - 1.
+    deterministic : bool
+        On the TensorFlow backend, also make every operation give the same bits on each run (a little slower).
+        It stays switched on until the process ends. The other backends need nothing of the kind on a CPU.
+
+    Raises
+    ------
+    ArgumentError
+        If `seed` is not a whole number in that range.
+
+    Examples
+    --------
+    >>> import keras
+    >>> set_seed(7)
+    >>> first = keras.random.uniform((3,))
+    >>> set_seed(7)
+    >>> bool(keras.ops.all(first == keras.random.uniform((3,))))
+    True
+    """
+    keras.utils.set_random_seed(check_integer("set_seed", "seed", seed, minimum=0, maximum=2**32 - 1))
+    if deterministic and keras.backend.backend() == "tensorflow":
+        # The one place where the book needs TensorFlow itself: Keras has no switch for this.
+        from tensorflow.config.experimental import enable_op_determinism
+
+        enable_op_determinism()
+
+
+def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
+    """Make a network that returns logits ready for ``fit``: cross-entropy on integer labels, and accuracy.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network of this module, or any other that returns logits, shape (n, n_classes).
+    optimizer : str or keras.optimizers.Optimizer
+        A name Keras knows ("adam", "sgd", "rmsprop", "adamw", …), or an optimizer of your own.
+    learning_rate : float or keras.optimizers.schedules.LearningRateSchedule
+        Step size, if `optimizer` is a name.
+
+    Returns
+    -------
+    keras.Model
+        The same `model`, compiled.
+
+    Raises
+    ------
+    ArgumentError
+        If Keras does not know the optimizer, or `learning_rate` is not positive.
+
+    Examples
+    --------
+    >>> from course_utils import models
+    >>> model = models.compile_classifier(models.fashion_mlp())
+    >>> model.loss.from_logits, type(model.optimizer).__name__
+    (True, 'Adam')
+    """
+    if isinstance(optimizer, str):
+        optimizer = _optimizer_by_name(optimizer, learning_rate)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+    return model
+
+
+def _optimizer_by_name(name, learning_rate):
+    if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        learning_rate = _positive("compile_classifier", "learning_rate", learning_rate)
+    try:
+        return keras.optimizers.get({"class_name": name, "config": {"learning_rate": learning_rate}})
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"compile_classifier: optimizer is {name!r}; it must be the name of a Keras optimizer such as "
+            "'adam', 'sgd', 'rmsprop', 'adamw'"
+        ) from error
+
+
+@keras.saving.register_keras_serializable(package="course_utils")
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises to its peak once and then falls to zero (Smith and Topin, 2018).
+
+    It rises in a straight line from `peak` / 25 and falls along half a cosine.
+
+    Parameters
+    ----------
+    peak : float
+        The highest learning rate, greater than 0.
+    steps : int
+        Batches in the whole training: epochs times batches an epoch. After them the rate stays at zero.
+    warmup : float
+        Share of the steps that goes up, between 0 and 1.
+
+    Raises
+    ------
+    ArgumentError
+        If a value is out of its range.
+
+    Examples
+    --------
+    >>> schedule = OneCycle(0.004, 100)
+    >>> [round(float(schedule(step)), 5) for step in (0, 25, 100)]
+    [0.00016, 0.004, 0.0]
+    """
+
+    def __init__(self, peak, steps, warmup=0.25):
+        super().__init__()
+        self.peak = _positive("OneCycle", "peak", peak)
+        self.steps = check_integer("OneCycle", "steps", steps, minimum=1)
+        self.warmup = check_number("OneCycle", "warmup", warmup, minimum=0, maximum=1)
+
+    def __call__(self, step):
+        share = ops.minimum(ops.cast(step, "float32") / self.steps, 1.0)
+        # The tiny number keeps both quotients defined where there is no way up, or no way down.
+        up = share / max(self.warmup, 1e-7)
+        down = (share - self.warmup) / max(1 - self.warmup, 1e-7)
+        rising = self.peak * (1 + 24 * up) / 25
+        falling = self.peak * (1 + ops.cos(np.pi * down)) / 2
+        return ops.where(share < self.warmup, rising, falling)
+
+    def get_config(self):
+        return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup}
+
+
+def compile_one_cycle(model, *, steps, peak=4e-3, weight_decay=1e-3):
+    """Make a network ready for the book's fast recipe: AdamW, the learning rate going up and down once.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network that returns logits.
+    steps : int
+        Batches in the whole training: epochs times batches an epoch.
+    peak : float
+        The highest learning rate.
+    weight_decay : float
+        Decoupled weight decay (Loshchilov and Hutter, 2019), at least 0. Biases and batch normalisation are
+        spared.
+
+    Returns
+    -------
+    keras.Model
+        The same `model`, compiled.
+
+    Raises
+    ------
+    ArgumentError
+        If a value is out of its range.
+
+    Examples
+    --------
+    >>> from course_utils import models
+    >>> model = models.compile_one_cycle(models.fashion_mlp(), steps=8 * 391)
+    >>> type(model.optimizer).__name__
+    'AdamW'
+    """
+    decay = check_number("compile_one_cycle", "weight_decay", weight_decay, minimum=0)
+    optimizer = keras.optimizers.AdamW(OneCycle(peak, steps), weight_decay=decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return compile_classifier(model, optimizer=optimizer)
+
+
+def predictor(model, *, batch_size=256):
+    """Turn a Keras model into the plain function that :mod:`course_utils.evaluation` asks for.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Any model with one input and one output.
+    batch_size : int
+        Images that go through the network at a time.
+
+    Returns
+    -------
+    callable
+        ``predict(images)`` gives an ndarray of float32, one row an image, and prints no progress bar.
+
+    Raises
+    ------
+    ArgumentError
+        If `batch_size` is not a whole number of at least 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils import models
+    >>> predict = models.predictor(models.fashion_mlp())
+    >>> predict(np.zeros((3, 28, 28, 1), "float32")).shape
+    (3, 10)
+    """
+    batch_size = check_integer("predictor", "batch_size", batch_size, minimum=1)
+
+    def predict(images):
+        return model.predict(images, batch_size=batch_size, verbose=0)
+
+    return predict
+
+
+def gradient_norms(model, x, y):
+    """How strong the gradient arrives at each layer: its L2 norm over the layer's kernel, for one batch.
+
+    Keras has no gradient function that all its backends share. One step of plain gradient descent does the
+    same: the weights move by the learning rate times the gradient. A copy of the model takes the step.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network that returns logits; it is left as it was.
+    x : array_like of float, shape (n, height, width, channels)
+        Images, all in one batch.
+    y : array_like of int, shape (n,)
+        Their classes.
+
+    Returns
+    -------
+    pandas.Series of float64
+        One entry a layer that has a kernel, from input to output. The loss is the cross-entropy plus the
+        penalties of the model's regularisers; dropout and batch normalisation act as in training.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from course_utils import models
+    >>> images, labels = np.ones((4, 28, 28, 1), "float32"), np.array([0, 1, 2, 3])
+    >>> norms = models.gradient_norms(models.fashion_mlp(), images, labels)
+    >>> list(norms.index), bool((norms > 0).all())
+    (['embedding', 'logits'], True)
+    """
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    rate = 1000.0  # so large that rounding does not swallow a small gradient beside its weight
+    compile_classifier(copy, optimizer=keras.optimizers.SGD(rate))
+    kernels = {layer.name: layer.kernel for layer in copy.layers if hasattr(layer, "kernel")}
+    before = {name: ops.convert_to_numpy(kernel).astype(np.float64) for name, kernel in kernels.items()}
+    copy.train_on_batch(np.asarray(x), np.asarray(y))
+    norms = {
+        name: np.linalg.norm(before[name] - ops.convert_to_numpy(kernel)) / rate for name, kernel in kernels.items()
+    }
+    return pd.Series(norms, name="gradient norm", dtype=float)
+
+
+def digit_augmentation(*, degrees=10.0, shift=0.1, zoom=0.1, brightness=0.1, contrast=0.2):
+    """Random changes that leave a digit the same digit. No flips: a mirrored 2 is no 2.
+
+    Parameters
+    ----------
+    degrees : float
+        Greatest rotation to either side, in degrees, 0 to 180.
+    shift : float
+        Greatest shift, as a share of height and of width, 0 to 1.
+    zoom : float
+        Greatest change of size, as a share, 0 to 1.
+    brightness : float
+        Greatest change of brightness, as a share of the range of values, 0 to 1.
+    contrast : float
+        Greatest change of contrast, as a share, 0 to 1.
+
+    Returns
+    -------
+    keras.Sequential
+        A layer for images in [0, 1]: it acts in training only. Chapter 04's ``augment`` does the like on
+        arrays.
+
+    Raises
+    ------
+    ArgumentError
+        If a value is out of its range.
+
+    Examples
+    --------
+    >>> [layer.name for layer in digit_augmentation(brightness=0, contrast=0).layers]
+    ['shift', 'rotation', 'zoom']
+    """
+
+    def checked(name, value, maximum=1):
+        return check_number("digit_augmentation", name, value, minimum=0, maximum=maximum)
+
+    degrees, shift, zoom = checked("degrees", degrees, 180), checked("shift", shift), checked("zoom", zoom)
+    brightness, contrast = checked("brightness", brightness), checked("contrast", contrast)
+    # "nearest" repeats the edge: a black border would tell the network what was done.
+    changes = [
+        (shift, layers.RandomTranslation(shift, shift, fill_mode="nearest", name="shift")),
+        (degrees, layers.RandomRotation(degrees / 360, fill_mode="nearest", name="rotation")),
+        (zoom, layers.RandomZoom(zoom, fill_mode="nearest", name="zoom")),
+        (brightness, layers.RandomBrightness(brightness, value_range=(0, 1), name="brightness")),
+        (contrast, layers.RandomContrast(contrast, value_range=(0, 1), name="contrast")),
+    ]
+    return keras.Sequential([layer for strength, layer in changes if strength > 0], name="augmentation")
+
+
+def with_augmentation(model, augmentation):
+    """Put random changes before a network, so that ``fit`` trains on changed images.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network; the result shares its weights, so that training the result trains `model`.
+    augmentation : keras.layers.Layer
+        Acts in training only, such as :func:`digit_augmentation`.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled.
+
+    Examples
+    --------
+    >>> from course_utils import models
+    >>> augmented = models.with_augmentation(models.svhn_dcnn(), models.digit_augmentation())
+    >>> [layer.name for layer in augmented.layers]
+    ['image', 'augmentation', 'svhn_dcnn']
+    """
+    inputs = keras.Input(model.input_shape[1:], name="image")
+    return keras.Model(inputs, model(augmentation(inputs)), name=f"{model.name}_augmented")
+
+
+def _positive(function, name, value):
+    value = check_number(function, name, value, minimum=0)
+    if value == 0:
+        raise ArgumentError(f"{function}: {name} is 0; it must be greater")
+    return value
