@@ -30,6 +30,9 @@ __all__ = [
 # A file can change twice within one tick of its clock: only an older file's checksum is remembered.
 _SETTLED_SECONDS = 2.0
 
+# The checksum of less than this is taken faster than an old one is looked up.
+_WORTH_NOTING = 1 << 20
+
 # Archives of more images than this are decoded once and kept: 60,000 JPEGs take seconds each time.
 _KEPT_FROM = 2_000
 
@@ -280,7 +283,8 @@ def checksum(path, *, algorithm="sha256", remembered=True):
         if not digest:
             digest = _take_checksum(path, names, algorithm)
             newest = max((item.st_mtime for item in status), default=0.0)
-            if time.time() - newest > _SETTLED_SECONDS:
+            large = sum(item.st_size for item in status) >= _WORTH_NOTING
+            if large and time.time() - newest > _SETTLED_SECONDS:
                 _checksums[key] = digest
                 write_beside(_note(key), lambda file: file.write(digest.encode()))
         return digest
@@ -413,8 +417,8 @@ def write_beside(path, write):
 
     Examples
     --------
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> write_beside(folder / "note", lambda file: file.write(b"hello"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_beside(Path(folder) / "note", lambda file: file.write(b"hello"))
     True
     """
     temporary = None

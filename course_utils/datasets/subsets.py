@@ -11,8 +11,8 @@ def stratified_order(y, *, seed=0):
     """Order the items at random so that every prefix keeps the class shares.
 
     Item ``j`` (from 0, in random order) of a class with ``m`` members gets the key ``(j + 0.5) / m``;
-    sorting by the key spreads each class evenly. A prefix then holds each class in proportion, to within
-    one item, and prefixes are nested by construction.
+    sorting by the key spreads each class evenly. A prefix then holds each class in proportion, as
+    nearly as rounding allows, and prefixes are nested by construction.
 
     Parameters
     ----------

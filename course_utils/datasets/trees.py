@@ -354,31 +354,37 @@ def _walk(root, prefix, depth):
 
 
 def _tidy(path, names, read):
-    names = [name for name in names if not _is_hidden(name)]
-    top = _common_top(names)
-    files = sorted(name[len(top) :] for name in names if not name.endswith("/"))
-    folders = sorted(name[len(top) : -1] for name in names if name.endswith("/") and name != top)
+    names = sorted(name for name in names if not _is_hidden(name))
+    folders = [name for name in names if name.endswith("/")]
     images = []
-    for name in files:
+    for name in names:
         suffix = Path(name).suffix.lower()
+        if name.endswith("/"):
+            continue
         if suffix in IMAGE_SUFFIXES:
             images.append(name)
         elif suffix not in _IGNORED_SUFFIXES:
             raise DataError(f"{path}: {name!r} is no image; an image's name ends in {', '.join(IMAGE_SUFFIXES)}")
-    return Tree(path, tuple(images), tuple(folders), lambda name: read(top + name))
+    top = _common_top(images, folders)
+    return Tree(
+        path,
+        tuple(name[len(top) :] for name in images),
+        tuple(name[len(top) : -1] for name in folders if name != top),
+        lambda name: read(top + name),
+    )
 
 
 def _is_hidden(name):
     return name.startswith((".", "__MACOSX/")) or "/." in name
 
 
-def _common_top(names):
+def _common_top(images, folders):
     """Return the one folder, with its slash, that holds everything, unless its own name says what it is."""
-    tops = {name.split("/")[0] for name in names if "/" in name} | {name for name in names if "/" not in name}
+    tops = {name.split("/")[0] for name in (*images, *folders)}
     known = {folder.split("/")[0] for splits in (*_PEOPLE_SPLITS, _CLASS_SPLITS) for folder in splits.values()}
-    top = next(iter(tops)) if len(tops) == 1 else ""
-    deep_enough = all(name.count("/") >= 2 or name.endswith("/") for name in names)
-    return f"{top}/" if top and deep_enough and top not in known.union(CHARACTER_FOLDERS) else ""
+    if len(tops) != 1 or tops & known.union(CHARACTER_FOLDERS) or any(name.count("/") < 2 for name in images):
+        return ""
+    return f"{tops.pop()}/"
 
 
 def _within(tree, top):
@@ -393,6 +399,9 @@ def _class_folders(tree):
         return {"train": _by_class(tree, "")}
     if "train" not in parts:
         raise DataError(f"{tree.path}: has a folder 'test' and no folder 'train'")
+    astray = [name for name in tree.files if name.split("/")[0] not in parts]
+    if astray:
+        raise DataError(f"{tree.path}: {astray[0]!r} stands in none of the folders {', '.join(parts)}")
     return {part: _by_class(tree, f"{part}/") for part in parts}
 
 

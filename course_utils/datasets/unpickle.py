@@ -40,6 +40,7 @@ _ROLES = {
     "numpy.core.multiarray scalar": "scalar",
     "numpy._core.multiarray scalar": "scalar",
     "_codecs encode": "encode",
+    "__builtin__ bytes": "no bytes",
 }
 
 _DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|[SU][0-9]{1,4}|O8?)")
@@ -237,6 +238,8 @@ class _Interpreter:
             self._stack.append(self._array((), arguments[0], False, arguments[1]).item())
         elif role.name == "encode" and arguments[1] == "latin1":
             self._stack.append(arguments[0].encode("latin-1"))
+        elif role.name == "no bytes" and arguments == ():
+            self._stack.append(b"")
         else:
             raise DataError(f"{self._file}: its pickle calls {role.name} in a way that arrays do not need")
 

@@ -11,6 +11,7 @@ import math
 import stat
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -145,14 +146,29 @@ def read_gzip(path):
     course_utils.errors.DataError: no such file.gz: cannot be read (FileNotFoundError: ...)
     """
     path = Path(path)
-    with guard(path), path.open("rb") as raw:
-        size = path.stat().st_size
-        if raw.read(2) != b"\x1f\x8b":
-            raw.seek(0)
-            return Bounded(raw, MAX_BYTES, path).read()
-        raw.seek(0)
-        with gzip.GzipFile(fileobj=raw) as stream:
-            return Bounded(stream, allowance(size), path).read()
+    with guard(path):
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"{path}: has {path.stat().st_size} bytes; at most {MAX_BYTES} are read")
+        content = path.read_bytes()
+        return _gunzip(content, path) if content.startswith(b"\x1f\x8b") else content
+
+
+def _gunzip(content, path):
+    """Decompress as :mod:`gzip` does, but with a limit that also holds for the memory taken."""
+    limit = left = allowance(len(content))
+    pieces = []
+    while content:
+        inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        piece = inflater.decompress(content, left + 1)
+        left -= len(piece)
+        if left < 0:
+            raise DataError(f"{path}: grows to more than {limit} bytes when decompressed")
+        if not inflater.eof:
+            raise DataError(f"{path}: is cut short")
+        pieces.append(piece)
+        # Another member can follow, or padding.
+        content = inflater.unused_data.lstrip(b"\0")
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 @contextlib.contextmanager
