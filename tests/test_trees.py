@@ -357,7 +357,7 @@ def test_characters_are_read_by_their_folders(tmp_path):
         (0, "image_size is 0"),
         ((4, 4, 4), "one integer or"),
         (2.5, "image_size is 2.5"),
-        (10_000, "at most|to 8192"),
+        (10_000, "from 1 to 8192"),
         ((4, "a"), "is 'a'"),
     ],
 )

@@ -134,6 +134,11 @@ def read(path, *, class_names=(), image_size=None):
     train, test = (None if pair is None else _check_split(*pair, path, len(names)) for pair in raw.pairs)
     if test is None:
         test = Split(train.x[:0], train.y[:0])
+    if train.x.shape[1:] != test.x.shape[1:]:
+        raise DataError(
+            f"{path}: the training images are of {train.x.shape[1:]}, the test images of {test.x.shape[1:]}; "
+            "they must be of one size"
+        )
     n_classes = int(max(train.y.max(initial=0), test.y.max(initial=0))) + 1
     train, test = (Split(trees.resize_all(split.x, image_size), split.y) for split in (train, test))
     return Parts(train, test, names or tuple(str(label) for label in range(n_classes)))
@@ -218,6 +223,8 @@ def read_idx(path):
             "starts with 00 00 08 and its number of axes, 01 to 03"
         )
     start = 4 + 4 * content[3]
+    if len(content) < start:
+        raise DataError(f"{path}: ends within its header of {start} bytes, so the file is cut short")
     shape = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4))
     if len(content) - start != math.prod(shape):
         raise DataError(
@@ -368,7 +375,7 @@ def _five_classes(arrays, path):
     for key in ("features", "target"):
         if not isinstance(arrays.get(key), np.ndarray):
             raise DataError(f"{path}: has no array {key}; it has {_listing(arrays)}")
-    target = _check_labels(arrays["target"], len(arrays["features"]), path)
+    target = _check_labels(arrays["target"], arrays["target"].size, path)
     if target.min() < 1:
         raise DataError(f"{path}: target holds {target.min()}; it must be from 1 to {len(_FIVE_CLASSES)}")
     return _Raw(((arrays["features"], target - 1), None), _FIVE_CLASSES)
@@ -482,6 +489,8 @@ def _check_labels(y, n_images, file, *, n_classes=MAX_CLASSES):
         raise DataError(f"{file}: its labels are of dtype {y.dtype}; they must be whole numbers")
     if y.size != n_images or y.size != max(y.shape, default=0):
         raise DataError(f"{file}: has {n_images} images and labels of shape {y.shape}; they must be as many")
+    if n_images == 0:
+        raise DataError(f"{file}: has no labels; there must be at least 1")
     y = y.reshape(-1)
     if y.dtype.kind == "f":
         odd = y[~np.isfinite(y) | (y != np.floor(y))]
