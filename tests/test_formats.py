@@ -354,7 +354,7 @@ def test_unknown_formats_are_named(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(DataError, match=r"notes\.txt: is in no known format; known are a \.npz"):
         formats.read(tmp_path / "notes.txt")
-    with pytest.raises(DataError, match=r"is in no known format \(it holds no images\)"):
+    with pytest.raises(DataError, match=r"is in no known format \(it holds notes\.txt\); known are"):
         formats.read(tmp_path)
     with pytest.raises(DataError, match="there is no such file or folder"):
         formats.read(tmp_path / "nowhere")

@@ -41,7 +41,7 @@ _TWIN_TRAIN, _TWIN_TEST = 12_000, 2_000
 _TWIN_ROUNDS = 50
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Labelled images in two parts.
 
@@ -57,12 +57,18 @@ class Dataset:
         Where the images came from.
     """
 
-    x_train: np.ndarray = dataclasses.field(repr=False)
-    y_train: np.ndarray = dataclasses.field(repr=False)
-    x_test: np.ndarray = dataclasses.field(repr=False)
-    y_test: np.ndarray = dataclasses.field(repr=False)
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
     class_names: tuple
     provenance: Provenance
+
+    def __repr__(self):
+        return (
+            f"<Dataset {self.provenance.title} ({self.provenance.kind}): {len(self.y_train)} training and "
+            f"{len(self.y_test)} test images of shape {self.x_train.shape[1:]}, {len(self.class_names)} classes>"
+        )
 
 
 def names():
@@ -284,7 +290,7 @@ def verify(name, *, data_dir=None):
     item = catalog.entry(name)
     path = find(name, data_dir=data_dir)
     if path is None:
-        return Verification(name, None, None, "not on this machine")
+        return Verification(name, None, None, "drawn when it is loaded" if item.drawn else "not on this machine")
     try:
         provenance = local.provenance(item, path, remembered=False)
         (load if item.task == "classification" else load_reid)(name, data_dir=data_dir, source="local")

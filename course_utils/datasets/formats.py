@@ -124,7 +124,12 @@ def read(path, *, class_names=(), image_size=None):
     if not path.exists():
         raise DataError(f"{path}: there is no such file or folder")
     with guard(path):
-        reader = (_folder_reader(path) or _read_tree) if path.is_dir() else _file_reader(path)
+        reader = _folder_reader(path) if path.is_dir() else _file_reader(path)
+        if reader is None and path.is_dir():
+            found = trees.walk(path)
+            if not any(name.lower().endswith(trees.IMAGE_SUFFIXES) for name in found):
+                raise DataError(f"{path}: is in no known format (it holds {_listing(found)}); known are {_KNOWN}")
+            reader = _read_tree
         if reader is None:
             raise DataError(f"{path}: is in no known format; known are {_KNOWN}")
     if reader is _read_tree:

@@ -34,7 +34,7 @@ _TWIN_TEST_START = 1_000_000
 _HELD_OUT = 1 / 3
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ReIDSplit:
     """One part of a re-identification data set.
 
@@ -48,9 +48,15 @@ class ReIDSplit:
         Which camera took it, or whose hand drew it.
     """
 
-    images: np.ndarray = dataclasses.field(repr=False)
-    ids: np.ndarray = dataclasses.field(repr=False)
-    cameras: np.ndarray = dataclasses.field(repr=False)
+    images: np.ndarray
+    ids: np.ndarray
+    cameras: np.ndarray
+
+    def __repr__(self):
+        return (
+            f"<ReIDSplit {len(self.ids)} images of shape {self.images.shape[1:]}, "
+            f"{len(np.unique(self.ids))} identities, {len(np.unique(self.cameras))} cameras>"
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
