@@ -266,9 +266,10 @@ def _explain(error):
 
     if isinstance(error, requests.HTTPError):
         return f"answered {error.response.status_code} {error.response.reason}"
-    if isinstance(error, requests.Timeout):
+    # A server that falls silent half-way is reported as a connection error with a time-out for its text.
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
         return "did not answer in time"
-    if isinstance(error, requests.ConnectionError):
+    if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         return "broke the connection"
     return f"failed ({type(error).__name__})"
 
