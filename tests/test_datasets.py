@@ -20,6 +20,7 @@ from course_utils.datasets import download, local, reid
 from course_utils.datasets.catalog import CATALOG
 from course_utils.errors import ArgumentError, CourseError, DataError, DownloadError, SyntheticDataWarning
 
+PROJECT_FOLDER = local.project_folder
 RNG = np.random.default_rng(0)
 CLASSIFICATION = [name for name, item in CATALOG.items() if item.task == "classification"]
 REID = [name for name, item in CATALOG.items() if item.task == "re-identification"]
@@ -115,6 +116,11 @@ def test_a_missing_data_dir_is_named(tmp_path):
 def test_the_cache_is_the_users_unless_it_is_named(monkeypatch):
     monkeypatch.delenv("COURSE_CACHE_DIR")
     assert datasets.cache_folder().name == "course-utils"
+
+
+def test_the_projects_folder_is_the_one_beside_the_package():
+    root = Path(__file__).resolve().parents[1]
+    assert PROJECT_FOLDER() == root / "data"
 
 
 # What it loads
@@ -236,6 +242,13 @@ def test_without_a_network_download_fails_and_auto_draws_with_a_warning():
         data = datasets.load("mnist", source="auto", train_limit=10, test_limit=10)
     assert data.provenance.kind == "procedural"
     assert caught[0].filename == __file__, "the warning points at the caller"
+
+
+@pytest.mark.parametrize("source", ["download", "local", "auto"])
+def test_pedestrians_stand_in_for_nobody(source):
+    data = datasets.load_reid("pedestrians", source=source, train_ids=1, test_ids=1)
+    assert data.provenance.title == "Procedural pedestrians"
+    assert data.provenance.kind == "procedural"
 
 
 def test_what_can_never_be_downloaded():

@@ -356,6 +356,10 @@ def test_unknown_formats_are_named(tmp_path):
         formats.read(tmp_path / "notes.txt")
     with pytest.raises(DataError, match=r"is in no known format \(it holds notes\.txt\); known are"):
         formats.read(tmp_path)
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c" / "1.png").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"is in no known format \(it holds b\); known are"):
+        formats.read(tmp_path)
     with pytest.raises(DataError, match="there is no such file or folder"):
         formats.read(tmp_path / "nowhere")
 

@@ -351,6 +351,13 @@ def test_characters_are_read_by_their_folders(tmp_path):
     assert pool.images.shape == (4, 6, 5, 1)
 
 
+@pytest.mark.parametrize("name", ["0001_01.png", "Greek/0001_01.png", "Greek/character01/one.png"])
+def test_a_character_astray_is_named(tmp_path, name):
+    path = write(tmp_path / "omniglot", {f"images_evaluation/{name}": encode(random_image())})
+    with trees.open_tree(path) as tree, pytest.raises(DataError, match=f"'images_evaluation/{name}' does not stand at"):
+        trees.read_characters(tree)
+
+
 @pytest.mark.parametrize(
     ("size", "message"),
     [

@@ -67,6 +67,13 @@ def test_gzip_and_plain_files_are_read_alike(tmp_path, content):
     assert untrusted.read_gzip(tmp_path / "packed.gz") == content
 
 
+def test_a_file_beyond_all_bounds_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(untrusted, "MAX_BYTES", 1000)
+    (tmp_path / "huge").write_bytes(bytes(1001))
+    with pytest.raises(DataError, match="huge: has 1001 bytes; at most 1000 are read"):
+        untrusted.read_gzip(tmp_path / "huge")
+
+
 def test_several_gzip_members_are_one_file(tmp_path):
     (tmp_path / "two.gz").write_bytes(gzip.compress(b"one ") + gzip.compress(b"two"))
     assert untrusted.read_gzip(tmp_path / "two.gz") == b"one two"

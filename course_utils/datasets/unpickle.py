@@ -30,7 +30,7 @@ _TEXTS = ("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
 _LITERALS = frozenset([*_NUMBERS, *_BYTES, *_TEXTS])
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-_IGNORED = frozenset(["PROTO", "FRAME"])
+_IGNORED = frozenset(["PROTO", "FRAME", "STOP"])
 
 _ROLES = {
     "numpy ndarray": "ndarray",
@@ -126,10 +126,8 @@ class _Interpreter:
         for step, (opcode, argument, _) in enumerate(pickletools.genops(content)):
             if step >= _MAX_STEPS:
                 raise DataError(f"{self._file}: its pickle has more than {_MAX_STEPS} steps")
-            if opcode.name == "STOP":
-                return self._finished(self._stack.pop())
             self._step(opcode.name, argument)
-        raise DataError(f"{self._file}: its pickle has no end")
+        return self._finished(self._stack.pop())
 
     def _step(self, name, argument):
         if name in _LITERALS:

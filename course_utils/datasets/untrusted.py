@@ -81,7 +81,7 @@ def guard(file):
         raise DataError(f"{file}: cannot be read ({reason[:300]})") from error
 
 
-class Bounded(io.RawIOBase):
+class Bounded:
     """A readable stream that refuses to deliver more than a number of bytes.
 
     Parameters
@@ -103,10 +103,6 @@ class Bounded(io.RawIOBase):
 
     def __init__(self, stream, limit, file):
         self._stream, self._limit, self._left, self._file = stream, limit, limit, file
-
-    def readable(self):
-        """Return ``True``: it can be read."""
-        return True
 
     def read(self, size=-1):
         """Return up to `size` bytes, all that are left if `size` is negative."""
