@@ -121,10 +121,11 @@ def test_npz_archives(tmp_path, compressed):
         {"x_train": GREY_TRAIN.astype(np.int32), "y_train": Y_TRAIN.astype(np.uint8)},
         {"x_train": np.asfortranarray(GREY_TRAIN), "y_train": Y_TRAIN.astype(np.float32)},
         {"x_train": (GREY_TRAIN / 255).astype(np.float32), "x_test": GREY_TEST / 255},
+        {"x_train": np.maximum(GREY_TRAIN / 255 - 1e-6, 0), "x_test": np.minimum(GREY_TEST / 255 + 1e-6, 1)},
         {"y_train": Y_TRAIN[:, None], "y_test": Y_TEST[None]},
         {"x_train": GREY_TRAIN.astype(">u2"), "y_train": Y_TRAIN.astype(">i4")},
     ],
-    ids=["channel axis", "whole numbers", "Fortran order", "floats", "columns", "big-endian"],
+    ids=["channel axis", "whole numbers", "Fortran order", "floats", "inexact floats", "columns", "big-endian"],
 )
 def test_other_ways_to_write_the_same_arrays(tmp_path, changes):
     check(formats.read(write_npz(tmp_path / "x.npz", **changes)), GREY_TRAIN, Y_TRAIN, GREY_TEST, Y_TEST)

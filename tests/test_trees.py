@@ -241,6 +241,14 @@ def test_a_png_that_claims_a_huge_chunk_takes_no_memory():
     assert int(done.stdout) < 100_000
 
 
+def test_a_damaged_chunk_is_noticed_even_if_it_holds_no_pixels():
+    image = encode(random_image(channels=1))
+    comment = chunk(b"tEXt", b"Comment\0hello")
+    assert decode(image[:33] + comment + image[33:]).shape == (1, 6, 5, 1)
+    with pytest.raises(DataError, match="is no readable PNG"):
+        decode(image[:33] + comment.replace(b"hello", b"jello") + image[33:])
+
+
 def test_an_animation_is_refused():
     image = encode(random_image(channels=1))
     animated = image[:33] + chunk(b"acTL", struct.pack(">II", 2, 0)) + image[33:]
