@@ -11,6 +11,7 @@ __all__ = [
     "affine",
     "check_ids",
     "check_rng",
+    "grain",
     "in_chunks",
     "keyed_rng",
     "one_each",
@@ -231,6 +232,33 @@ def random_field(rng, n, size, cells):
     height, width = (size, size) if np.isscalar(size) else size
     coarse = rng.standard_normal((n, cells, cells), dtype=np.float32)
     return _interpolation(height, cells) @ coarse @ _interpolation(width, cells).T
+
+
+def grain(rng, n, size, strength):
+    """Draw grey noise, independent from pixel to pixel.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of all randomness.
+    n : int
+        Number of images.
+    size : int or tuple of int
+        Side, or (height, width), in pixels.
+    strength : ndarray, shape (n,)
+        Standard deviation in each image.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, height, width)
+
+    Examples
+    --------
+    >>> grain(np.random.default_rng(0), 2, 8, np.array([0.0, 5.0])).std(axis=(1, 2)) > 1
+    array([False,  True])
+    """
+    height, width = (size, size) if np.isscalar(size) else size
+    return rng.standard_normal((n, height, width), dtype=np.float32) * one_each(strength)
 
 
 def one_each(values):

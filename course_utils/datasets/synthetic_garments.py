@@ -9,6 +9,7 @@ from course_utils.datasets.synthetic_drawing import (
     affine,
     check_ids,
     check_rng,
+    grain,
     in_chunks,
     one_each,
     random_field,
@@ -462,26 +463,26 @@ def _textures(rng, n):
     across = one_each((kind < 0.12) | ((kind > 0.18) & (kind < 0.24)))
     down = one_each((kind > 0.12) & (kind < 0.24))
     cloth = across * wave_y[:, :, None].clip(-0.5, 0.5) + down * wave_x[:, None, :].clip(-0.5, 0.5)
-    spots = random_field(rng, n, _SIZE, 14) * one_each((kind > 0.24) & (kind < 0.42)) * 0.6
+    spots = random_field(rng, n, _SIZE, 14) * one_each((kind > 0.24) & (kind < 0.36)) * 0.6
     return (cloth + spots) * one_each(rng.uniform(0.1, 0.9, n))
 
 
 def _draw_garments(labels, rng):
     n = len(labels)
     picks = labels * _CUTS + rng.integers(0, _CUTS, n)
-    width = rng.normal(0.98, 0.06, n).clip(0.8, 1.12)
+    width = rng.normal(0.97, 0.08, n).clip(0.75, 1.12)
     matrices = affine(
         source=_STORED,
         target=_SIZE,
         scale_x=width,
-        scale_y=rng.normal(0.98, 0.03, n).clip(0.86, 1.06),
-        angle=rng.normal(0, 0.025, n),
-        shear=rng.normal(0, 0.03, n),
-        shift_x=rng.normal(0, 0.5, n),
-        shift_y=rng.normal(0, 0.4, n),
+        scale_y=rng.normal(0.97, 0.045, n).clip(0.8, 1.06),
+        angle=rng.normal(0, 0.04, n),
+        shear=rng.normal(0, 0.05, n),
+        shift_x=rng.normal(0, 0.9, n),
+        shift_y=rng.normal(0, 0.6, n),
     )
     layers = warp(_atlas(), picks, matrices, _SIZE).astype(np.float32) / 255
-    tone = rng.beta(2.2, 1.3, n) * 200 + 45
+    tone = rng.beta(1.7, 1.2, n) * 215 + 32
     # A dark garment's lines are light and a light one's dark, mostly: some garments hardly show theirs.
     sign = np.where(rng.random(n) < tone / 300, -1, 1)
     cloth = one_each(tone) + 90 * _textures(rng, n)
@@ -490,7 +491,7 @@ def _draw_garments(labels, rng):
     picture = random_field(rng, n, _SIZE, 10)
     cloth += layers[..., _PRINT] * (one_each(-sign * rng.uniform(20, 150, n)) + 40 * picture)
     cloth += 14 * random_field(rng, n, _SIZE, 4) + one_each(rng.normal(0, 12, n)) * np.linspace(-1, 1, _SIZE)
-    cloth += rng.standard_normal(cloth.shape, dtype=np.float32) * one_each(rng.gamma(2, 3, n))
+    cloth += grain(rng, n, _SIZE, rng.gamma(2, 3, n))
     return layers[..., _SHAPE] * np.clip(cloth, 12, 255)
 
 

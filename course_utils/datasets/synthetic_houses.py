@@ -9,6 +9,7 @@ from course_utils.datasets.synthetic_drawing import (
     affine,
     check_ids,
     check_rng,
+    grain,
     in_chunks,
     one_each,
     random_field,
@@ -137,9 +138,9 @@ def _glyph_distances(labels, rng):
 
 def _colours(rng, n):
     """Colours of wall and digit, (n, 1, 1, 3) each: any contrast from faint to full, either one the lighter."""
-    contrast = (18 + rng.gamma(2.2, 32, n)).clip(18, 200) * np.where(rng.random(n) < 0.5, -1, 1)
-    middle = rng.uniform(0.5, 0.95, n) * np.abs(contrast) / 2
-    middle = rng.uniform(middle, 255 - middle)
+    contrast = (18 + rng.gamma(2.2, 28, n)).clip(18, 190) * np.where(rng.random(n) < 0.5, -1, 1)
+    room = 255 - np.abs(contrast)
+    middle = np.abs(contrast) / 2 + room * rng.beta(1.5, 1.7, n)
     wall, digit = middle - contrast / 2, middle + contrast / 2
     hue = rng.choice([0.3, 0.9, 3.7, 3.9], n) + rng.normal(0, 0.7, n)
     return _tint(rng, wall, hue), _tint(rng, digit, hue + rng.normal(0, 1.2, n))
@@ -158,15 +159,13 @@ def _edges(rng, n):
     """Plates, frames and door posts: what lies beyond a line or a ring round the digit, (n, 32, 32), 0 to 1."""
     x = np.arange(_SIZE, dtype=np.float32) - (_SIZE - 1) / 2
     turn = rng.integers(0, 4, n) * np.pi / 2 + rng.normal(0, 0.1, n)
-    along = one_each(np.cos(turn)) * x[None, None, :] + one_each(np.sin(turn)) * x[None, :, None]
-    round_plate = rng.random(n) < 0.2
-    off_x, off_y = rng.normal(0, 2, (2, n, 1))
-    across, down = (x - off_x)[:, None, :], (x - off_y)[:, :, None]
-    along = np.where(one_each(round_plate) > 0, np.sqrt(across**2 + down**2), along)
-    away = rng.uniform(9, 17, n) + 2 * round_plate
+    along = one_each(np.cos(turn)) * x + one_each(np.sin(turn)) * x[:, None]
+    ring = rng.random(n) < 0.2
+    off_x, off_y = one_each(rng.normal(0, 2, ring.sum())), one_each(rng.normal(0, 2, ring.sum()))
+    along[ring] = np.sqrt((x - off_x) ** 2 + (x[:, None] - off_y) ** 2)
+    beyond = along - one_each(rng.uniform(9, 17, n) + 2 * ring)
     wide = np.where(rng.random(n) < 0.5, 99, rng.uniform(1, 4, n))
-    beyond = along - one_each(away)
-    inside = np.clip(beyond + 0.5, 0, 1) * np.clip(one_each(wide) - beyond + 0.5, 0, 1)
+    inside = np.clip(beyond + 0.5, 0, 1) * np.clip(one_each(wide + 0.5) - beyond, 0, 1)
     return inside * one_each(rng.random(n) < 0.45)
 
 
@@ -202,41 +201,52 @@ def _blur(images, rng):
     return (bank[columns] @ blurred).reshape(n, _SIZE, _SIZE, 3).transpose(0, 2, 1, 3)
 
 
-def _shifted(planes, dx, dy):
-    return np.roll(planes, (dy, dx), axis=(1, 2))
+def _light(rng, n):
+    """Uneven light, (n, 32, 32): slopes in both directions and soft shadows."""
+    slope = np.linspace(-1, 1, _SIZE, dtype=np.float32)
+    light = random_field(rng, n, _SIZE, 4) * one_each(rng.gamma(1.5, 5, n))
+    light += one_each(rng.normal(0, 14, n)) * slope
+    light += one_each(rng.normal(0, 14, n)) * slope[:, None]
+    return light
+
+
+def _texture(rng, n):
+    """What the wall is made of, (n, 32, 32): plaster, and boards now and then."""
+    ground = random_field(rng, n, _SIZE, 14) * one_each(rng.gamma(1.2, 3, n))
+    x = np.arange(_SIZE, dtype=np.float32)
+    boards = np.sin(2 * np.pi * (x / rng.uniform(3, 12, (n, 1)) + rng.random((n, 1))))
+    strength = rng.gamma(1.5, 8, n) * (rng.random(n) < 0.12)
+    ground += (boards * strength[:, None])[:, :, None].astype(np.float32)
+    return ground
+
+
+def _relief(distance, cover, rng):
+    """What an outline and a shadow add to the wall, and what a bevel adds to the digit, (n, 32, 32) each."""
+    n = len(distance)
+    ring = np.clip(distance + one_each(rng.uniform(1, 2.5, n)), 0, 1)
+    lower, upper = np.roll(cover, (1, 1), axis=(1, 2)), np.roll(cover, (-1, -1), axis=(1, 2))
+    around = ring * one_each(rng.normal(0, 50, n) * (rng.random(n) < 0.2))
+    around -= lower * one_each(rng.uniform(10, 70, n) * (rng.random(n) < 0.25))
+    return around, (lower - upper) * one_each(rng.normal(0, 40, n) * (rng.random(n) < 0.25))
 
 
 def _draw_house_digits(labels, rng):
     n = len(labels)
-    distance = _glyph_distances(labels, rng)
-    wall, ink = _colours(rng, n)
-    weight, softness = one_each(rng.normal(0.1, 0.45, n)), one_each(rng.uniform(0.8, 1.6, n))
-    cover = np.clip(0.5 + (distance + weight) / softness, 0, 1)
-
-    light = one_each(rng.normal(0, 14, n)) * np.linspace(-1, 1, _SIZE, dtype=np.float32)
-    light = light + one_each(rng.normal(0, 14, n)) * np.linspace(-1, 1, _SIZE, dtype=np.float32)[:, None]
-    light += random_field(rng, n, _SIZE, 4) * one_each(rng.gamma(1.5, 5, n))
-    x = np.arange(_SIZE, dtype=np.float32)
-    boards = np.sin(2 * np.pi * (x / rng.uniform(3, 12, (n, 1)) + rng.random((n, 1)))).astype(np.float32)
-    ground = random_field(rng, n, _SIZE, 14) * one_each(rng.gamma(1.2, 5, n))
-    ground += (boards * (rng.gamma(1.5, 8, (n, 1)) * (rng.random((n, 1)) < 0.12)))[:, :, None]
-    shadow = _shifted(cover, 1, 1) * one_each(rng.uniform(10, 70, n) * (rng.random(n) < 0.25))
-    ring = np.clip(distance + weight + one_each(rng.uniform(1, 2.5, n)), 0, 1)
-    ring *= one_each(rng.normal(0, 50, n) * (rng.random(n) < 0.2))
-    ground += ring - shadow
-    bevel = (_shifted(cover, 1, 1) - _shifted(cover, -1, -1)) * one_each(rng.normal(0, 40, n) * (rng.random(n) < 0.25))
-    worn = np.clip(random_field(rng, n, _SIZE, 8) - 1.0, 0, 1) * one_each(rng.random(n) < 0.3)
+    weight, softness = rng.normal(0.2, 0.5, n), rng.uniform(0.8, 1.6, n)
+    distance = _glyph_distances(labels, rng) + one_each(weight)
+    cover = np.clip(0.5 + distance / one_each(softness), 0, 1)
+    around, bevel = _relief(distance, cover, rng)
+    worn = np.clip(random_field(rng, n, _SIZE, 8) - 1, 0, 1) * one_each(rng.random(n) < 0.3)
     cover *= 1 - worn
 
-    other, _ = _colours(rng, n)
-    beyond = _edges(rng, n)[..., None]
-    images = wall + ground[..., None]
-    images += (other - images) * beyond
+    wall, ink = _colours(rng, n)
+    beyond, _ = _colours(rng, n)
+    images = wall + (_texture(rng, n) + around)[..., None]
+    images += (beyond - images) * _edges(rng, n)[..., None]
     images += (ink + bevel[..., None] - images) * cover[..., None]
-    images += light[..., None]
-    images += rng.standard_normal(light.shape, dtype=np.float32)[..., None] * one_each(rng.gamma(1.5, 4, n))[..., None]
+    images += (_light(rng, n) + grain(rng, n, _SIZE, rng.gamma(1.2, 2.2, n)))[..., None]
     images = _blur(images, rng)
-    return images + rng.standard_normal(images.shape, dtype=np.float32) * one_each(rng.gamma(1.5, 1.2, n))[..., None]
+    return images + grain(rng, n, _SIZE, rng.gamma(1.5, 1.2, n))[..., None]
 
 
 def house_digits(labels, *, rng):

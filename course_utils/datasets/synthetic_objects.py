@@ -9,6 +9,7 @@ from course_utils.datasets.synthetic_drawing import (
     affine,
     check_ids,
     check_rng,
+    grain,
     in_chunks,
     one_each,
     random_field,
@@ -108,9 +109,9 @@ def _scenes(labels, rng):
     wave = random_field(rng, n, _SIZE, 5) * one_each(rng.gamma(1.5, 1.2, n))
     below = np.clip((y[:, None] - horizon + wave) / soft + 0.5, 0, 1)[..., None]
     scene = upper[:, None, None].astype(np.float32) * (1 - below) + lower[:, None, None].astype(np.float32) * below
-    grain = random_field(rng, n, _SIZE, 22) * one_each(rng.gamma(1.5, 6, n)) * (0.35 + below[..., 0])
+    fine = random_field(rng, n, _SIZE, 22) * one_each(rng.gamma(1.5, 6, n)) * (0.35 + below[..., 0])
     blobs = random_field(rng, n, _SIZE, 6) * one_each(rng.gamma(1.8, 9, n))
-    scene += (grain + blobs)[..., None]
+    scene += (fine + blobs)[..., None]
     tint = rng.normal(0, 34, (n, 1, 1, 3)).astype(np.float32)
     clutter = np.clip(2.5 * (random_field(rng, n, _SIZE, 7) - one_each(rng.uniform(0.7, 2.2, n))), 0, 1)
     return scene + clutter[..., None] * tint
@@ -149,7 +150,7 @@ def _draw_objects(labels, rng):
     gain = np.exp(rng.normal(0, 0.05, (n, 1, 1, 3)) + rng.normal(0, 0.18, (n, 1, 1, 1))).astype(np.float32)
     contrast = one_each(rng.uniform(0.55, 1.1, n))[..., None]
     images = (images - 128) * contrast + 128
-    return images * gain + rng.standard_normal(images.shape, dtype=np.float32) * one_each(rng.gamma(2, 2, n))[..., None]
+    return images * gain + grain(rng, n, _SIZE, rng.gamma(2, 2.5, n))[..., None]
 
 
 def objects(labels, *, rng):

@@ -10,7 +10,7 @@ import functools
 import cv2
 import numpy as np
 
-from course_utils.datasets.synthetic_drawing import check_ids, check_rng, keyed_rng, one_each, random_field
+from course_utils.datasets.synthetic_drawing import check_ids, check_rng, grain, keyed_rng, one_each, random_field
 from course_utils.errors import ArgumentError, check_integer
 
 __all__ = ["pedestrians"]
@@ -444,8 +444,8 @@ def _film(images, covers, cameras, rng):
     for image, result, camera in zip(lit, filmed, cameras, strict=True):
         response = _response(camera, np.exp(rng.normal(0, 0.12)))
         cv2.GaussianBlur(cv2.LUT(image, response), (0, 0), camera.sharpness * rng.uniform(0.6, 1.6), dst=result)
-    noise = one_each([camera.noise for camera in cameras])[..., None]
-    return filmed + noise * rng.standard_normal(images.shape, dtype=np.float32)
+    noise = grain(rng, n, (_HEIGHT, _WIDTH), np.array([camera.noise for camera in cameras]))
+    return filmed + noise[..., None]
 
 
 def _response(camera, exposure):

@@ -13,6 +13,7 @@ from course_utils.datasets.synthetic_drawing import (
     affine,
     check_ids,
     check_rng,
+    grain,
     in_chunks,
     one_each,
     random_field,
@@ -59,6 +60,8 @@ _DIGITS = (
     (  # two
         "10,24 25,5 55,0 85,22 70,52 8,100 8,100 92,100",
         "12,20 40,0 80,12 75,45 40,85 15,97 12,82 30,80 60,95 95,90",
+        "5,15 35,2 70,10 80,35 60,70 20,98 8,88 25,78 100,98",
+        "20,5 60,0 75,25 50,65 5,95 5,95 50,92 100,85",
     ),
     (  # three
         "12,15 42,0 80,14 72,38 38,47 38,47 | 38,47 38,47 78,55 88,78 50,100 8,86",
@@ -72,6 +75,8 @@ _DIGITS = (
     (  # five
         "85,0 22,0 22,0 16,43 16,43 | 16,43 16,43 50,36 87,60 75,92 40,100 8,88",
         "25,3 20,42 20,42 60,40 85,68 60,97 10,95 | 25,3 95,0",
+        "40,5 25,40 25,40 60,45 68,70 45,97 5,95 | 38,6 100,0",
+        "90,5 45,3 20,35 55,52 75,75 45,100 10,92",
     ),
     (  # six
         "75,2 35,22 10,62 25,95 60,99 88,75 60,50 13,70",
@@ -266,7 +271,8 @@ def distance_map(curves, *, widths, centre="box"):
     if centre == "mass":
         moments = cv2.moments(ink, True)
         shift = (side - 1) / 2 - np.array([moments["m10"], moments["m01"]]) / moments["m00"]
-        ink = np.roll(ink, np.round(shift).clip(-_MARGIN, _MARGIN).astype(int), axis=(1, 0))
+        dx, dy = np.round(shift).clip(-_MARGIN, _MARGIN)
+        ink = cv2.warpAffine(ink, np.array([[1, 0, dx], [0, 1, dy]]), (side, side))
     return encode_distance(ink)
 
 
@@ -360,16 +366,16 @@ def _kana_atlas():
 
 def _draw_digits(labels, rng):
     n = len(labels)
-    scale_x, scale_y = rng.normal(1, 0.1, n), rng.normal(1, 0.06, n)
+    scale_x, scale_y = rng.normal(1, 0.13, n), rng.normal(1, 0.08, n)
     matrices = affine(
         source=GLYPH_SIZE,
         target=28,
         scale_x=scale_x,
         scale_y=scale_y,
-        angle=rng.normal(0, 0.1, n),
-        shear=rng.normal(-0.15, 0.22, n),
-        shift_x=rng.normal(0, 0.4, n),
-        shift_y=rng.normal(0, 0.4, n),
+        angle=rng.normal(0, 0.15, n),
+        shear=rng.normal(-0.15, 0.28, n),
+        shift_x=rng.normal(0, 0.5, n),
+        shift_y=rng.normal(0, 0.5, n),
     )
     warped = warp(_digit_atlas(), labels * _HANDS + rng.integers(0, _HANDS, n), matrices, 28)
     distance = decode_distance(warped, 28 / GLYPH_SIZE * np.sqrt(np.abs(scale_x * scale_y)))
@@ -398,7 +404,7 @@ def _draw_kana(labels, rng):
     # A dry brush: the ink gives out in patches.
     worn = 0.25 * random_field(rng, n, 28, 9) * one_each(rng.random(n) < 0.6)
     ink = np.clip(0.5 + (distance + one_each(weight)) / 1.4 + worn * (distance > -1), 0, 1)
-    return 255 * ink + rng.standard_normal(ink.shape, dtype=np.float32) * one_each(rng.uniform(0, 8, n))
+    return 255 * ink + grain(rng, n, 28, rng.uniform(0, 8, n))
 
 
 def plain_digits(labels, *, rng):
