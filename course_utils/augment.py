@@ -301,9 +301,7 @@ def random_crop(x, *, min_size, probability=1.0, rng):
         scale = sizes / full[:, None]
         none = np.zeros(len(images))
         linear = np.array([[scale[0], none], [none, scale[1]]])
-        result = _warped(images, linear, off_middle, border="edge", interpolation=cv2.INTER_CUBIC)
-        # Cubic interpolation overshoots at edges; OpenCV clips that for bytes.
-        return result if result.dtype == np.uint8 else np.clip(result, 0, 1, out=result)
+        return _warped(images, linear, off_middle, border="edge", interpolation=cv2.INTER_CUBIC)
 
     strength = (full - least).max()
     return _sometimes("random_crop", x, cropped, strength=strength, probability=probability, rng=rng)
@@ -419,9 +417,9 @@ def add_noise(x, *, std, probability=1.0, rng):
     std = check_number("add_noise", "std", std, minimum=0, maximum=1)
 
     def noisy(images):
-        scale = std * 255 if images.dtype == np.uint8 else std
-        quantiles = (_normal_quantiles() * scale).astype(_working_dtype(images.dtype))
+        quantiles = _normal_quantiles(_working_dtype(images.dtype))
         noise = quantiles.take(rng.integers(0, len(quantiles), images.shape, dtype=np.uint16))
+        noise *= std * 255 if images.dtype == np.uint8 else std
         noise += images
         return _clipped(noise, images.dtype)
 
@@ -696,8 +694,7 @@ def augmentation_layer(
     (True, False)
     """
     limits = {"degrees": 180, "translation": 1, "zoom": 0.9, "brightness": 1, "contrast": 1}
-    for (name, limit), strength in zip(limits.items(), (degrees, translation, zoom, brightness, contrast),
-    strict=True):
+    for (name, limit), strength in zip(limits.items(), (degrees, translation, zoom, brightness, contrast), strict=True):
         check_number("augmentation_layer", name, strength, minimum=0, maximum=limit)
     check_choice("augmentation_layer", "border", border, _BORDERS)
     seed = check_integer("augmentation_layer", "seed", seed, minimum=0)
@@ -798,9 +795,11 @@ def _mirrored(images):
 
 def _bordered(images, rows, columns, border):
     """Lay `rows` and `columns` of border around each image."""
+    around = ((0, 0), (rows, rows), (columns, columns), (0, 0))
     if border != "zero":
-        return np.pad(images, ((0, 0), (rows, rows), (columns, columns), (0, 0)), mode=_BORDERS[border])
+        return np.pad(images, around, mode=_BORDERS[border])
     n, h, w, c = images.shape
+    # np.pad fills with zeros too, in three times the time.
     result = np.zeros((n, h + 2 * rows, w + 2 * columns, c), dtype=images.dtype)
     result[:, rows : rows + h, columns : columns + w] = images
     return result
@@ -811,7 +810,7 @@ def _warped(images, linear, offset=0.0, *, border, interpolation=cv2.INTER_LINEA
 
     Coordinates are (row, column); `linear` is (2, 2, n), `offset` (2, n). The batch becomes one tall image,
     with a border around each of its parts as wide as the coordinates reach, so that OpenCV resamples it in
-    one call.
+    one call. Bytes are resampled as floats: OpenCV does that faster, and they are rounded once.
     """
     n, h, w, c = images.shape
     if c > 4:
@@ -829,16 +828,18 @@ def _warped(images, linear, offset=0.0, *, border, interpolation=cv2.INTER_LINEA
     rows, columns = (int(max(0, np.ceil(side))) + 2 for side in outside)
     tall = h + 2 * rows
     per_call = max(1, _ROWS_PER_CALL // tall)
-    result = np.empty_like(images)
+    floats = images.astype(_working_dtype(images.dtype), copy=False)
+    result = np.empty_like(floats)
     for first in range(0, n, per_call):
-        part = _bordered(images[first : first + per_call], rows, columns, border)
+        part = _bordered(floats[first : first + per_call], rows, columns, border)
         weights = coefficients[:, first : first + per_call].copy()
         weights[0, :, 2] += rows + tall * np.arange(len(part))
         weights[1, :, 2] += columns
         maps = (weights.astype(np.float32).reshape(-1, 3) @ grid).reshape(2, -1, w)
         warped = cv2.remap(part.reshape(len(part) * tall, -1, c), maps[1], maps[0], interpolation)
         result[first : first + per_call] = warped.reshape(-1, h, w, c)
-    return result
+    # Cubic interpolation overshoots at edges.
+    return _clipped(result, images.dtype)
 
 
 @lru_cache(maxsize=16)
@@ -850,10 +851,10 @@ def _positions(h, w):
     return grid, corners
 
 
-@lru_cache(maxsize=1)
-def _normal_quantiles():
+@lru_cache(maxsize=2)
+def _normal_quantiles(dtype):
     quantiles = ndtri((np.arange(65536) + 0.5) / 65536)
-    return quantiles / quantiles.std()
+    return (quantiles / quantiles.std()).astype(dtype)
 
 
 def _working_dtype(dtype):

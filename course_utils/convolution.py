@@ -5,7 +5,8 @@ summed. The convolution of signal processing turns the kernel by 180 degrees fir
 either, by a plain loop that one can read, by the forms that make it fast, or by the fastest of them.
 """
 
-from functools import lru_cache
+import math
+from functools import lru_cache, reduce
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -30,12 +31,9 @@ _FINITE_ONLY = ("fft", "opencv")
 # (32 MB).
 _IM2COL_BLOCK = 4_000_000
 
-# Below so many multiply-adds the set-up of OpenCV costs more than the plain arithmetic.
-_FEW_MULTIPLY_ADDS = 20_000
-
 
 class _Geometry(NamedTuple):
-    """Where the kernel is laid on an image; each field is a pair (rows, columns)."""
+    """Where the kernel is laid on an image, in pairs (rows, columns), and the method that suits the shapes."""
 
     before: tuple[int, int]
     after: tuple[int, int]
@@ -43,6 +41,7 @@ class _Geometry(NamedTuple):
     dilation: tuple[int, int]
     span: tuple[int, int]
     size: tuple[int, int]
+    fastest: str
 
 
 def convolve(image, kernel, *, padding=0, strides=1, dilation=1, mode="correlate", method="auto"):
@@ -121,11 +120,11 @@ def convolve(image, kernel, *, padding=0, strides=1, dilation=1, mode="correlate
     if method not in METHODS:
         check_choice("convolve", "method", method, METHODS)
     geometry = _geometry("convolve", image.shape, kernel.shape, padding, strides, dilation)
-    dtype = np.float32 if image.dtype in (np.float16, np.float32) else np.float64
+    dtype = np.float32 if image.dtype.char in "ef" else np.float64
     kernel = np.ascontiguousarray(kernel[::-1, ::-1] if mode == "convolve" else kernel, dtype=dtype)
     finite = _all_finite(image) and _all_finite(kernel)
     if method == "auto":
-        method = _fastest(image, kernel, geometry, finite)
+        method = geometry.fastest if finite or geometry.fastest not in _FINITE_ONLY else "shift"
     elif method in _FINITE_ONLY and not finite:
         raise ArgumentError(
             f"convolve: method is {method!r}, and image or kernel has NaN or infinite values, which it would "
@@ -276,9 +275,7 @@ def _all_finite(image):
     if image.dtype.kind != "f":
         return True
     # One pass at memory speed; only a sum that overflowed needs the slower look at each value.
-    with np.errstate(over="ignore", invalid="ignore"):
-        square = np.vdot(image, image)
-    return bool(np.isfinite(square) or np.isfinite(image).all())
+    return math.isfinite(np.vdot(image, image)) or bool(np.isfinite(image).all())
 
 
 def _shape(name, value):
@@ -320,19 +317,35 @@ def _cached_geometry(function, image_shape, kernel_shape, padding, strides, dila
             "the kernel must fit into the padded image"
         )
     size = tuple((p - w) // s + 1 for p, w, s in zip(padded, span, strides, strict=True))
-    return _Geometry(before, after, strides, dilation, span, size)
+    fastest = _fastest(sides[0] * sides[1], size[0] * size[1], kernel_shape)
+    return _Geometry(before, after, strides, dilation, span, size, fastest)
+
+
+def _fastest(pixels, outputs, kernel_shape):
+    """Guess the fastest method, from what was measured with ``benchmarks/bench_convolution.py``."""
+    weights = kernel_shape[0] * kernel_shape[1]
+    if len(kernel_shape) == 4 and kernel_shape[2:] != (1, 1):
+        _, _, c_in, c_out = kernel_shape
+        if c_in >= 8:
+            return "shift"
+        if weights >= 49 and c_in * c_out <= 32:
+            return "fft"
+        return "opencv" if c_in * c_out <= 4 else "im2col"
+    # Nanoseconds for a plane. OpenCV computes every pixel, whatever the stride, and turns to a Fourier
+    # transform for large kernels. Plain arithmetic wins where the results are few: long strides, kernels as
+    # large as the image.
+    opencv = 3_000 + pixels * min(0.13 * weights, 15)
+    if 25_000 + outputs * weights >= opencv:
+        return "opencv"
+    return "im2col" if outputs * weights < 60_000 else "windows"
 
 
 def _checked_sides(function, image, kernel):
     """Check the two shapes; return the (rows, columns) of each."""
     if len(image) not in (2, 3, 4):
-        raise ArgumentError(
-            f"{function}: image has shape {image}; it must be (h, w), (h, w, c) or (n, h, w, c)"
-        )
+        raise ArgumentError(f"{function}: image has shape {image}; it must be (h, w), (h, w, c) or (n, h, w, c)")
     if len(kernel) not in (2, 4):
-        raise ArgumentError(
-            f"{function}: kernel has shape {kernel}; it must be (kh, kw) or (kh, kw, c_in, c_out)"
-        )
+        raise ArgumentError(f"{function}: kernel has shape {kernel}; it must be (kh, kw) or (kh, kw, c_in, c_out)")
     # A batch of no images is legal, an image without pixels is not.
     if 0 in (image[1:] if len(image) == 4 else image):
         raise ArgumentError(f"{function}: image has shape {image}; every axis must have at least 1 entry")
@@ -355,9 +368,7 @@ def _pair(function, name, value, *, minimum):
     if not isinstance(value, tuple):
         return (check_integer(function, name, value, minimum=minimum),) * 2
     if len(value) != 2:
-        raise ArgumentError(
-            f"{function}: {name} is {value!r}; it must be an integer or a pair (rows, columns)"
-        )
+        raise ArgumentError(f"{function}: {name} is {value!r}; it must be an integer or a pair (rows, columns)")
     return tuple(check_integer(function, name, item, minimum=minimum) for item in value)
 
 
@@ -441,9 +452,7 @@ def _loop(batch, kernel, geometry):
 def _shift(batch, kernel, geometry):
     batch = _padded(batch, geometry)
     (down, across), (rows, columns) = geometry.strides, geometry.dilation
-    height, width = (
-        (size - 1) * stride + 1 for size, stride in zip(geometry.size, geometry.strides, strict=True)
-    )
+    height, width = ((size - 1) * stride + 1 for size, stride in zip(geometry.size, geometry.strides, strict=True))
     result = np.zeros((len(batch), *geometry.size, kernel.shape[3]), dtype=batch.dtype)
     for i, j in np.ndindex(kernel.shape[:2]):
         top, left = i * rows, j * columns
@@ -491,19 +500,21 @@ def _fft(batch, kernel, geometry):
 
 
 def _opencv(batch, kernel, geometry):
-    result = np.zeros((len(batch), *geometry.size, kernel.shape[3]), dtype=batch.dtype)
+    result = np.empty((len(batch), *geometry.size, kernel.shape[3]), dtype=batch.dtype)
     for image, output in zip(batch, result, strict=True):
-        for channel, weights in enumerate(np.moveaxis(kernel, 3, 0)):
-            for source in range(kernel.shape[2]):
-                plane = np.ascontiguousarray(image[:, :, source])
-                output[:, :, channel] += _opencv_plane(plane, weights[:, :, source], geometry)
+        planes = [np.ascontiguousarray(plane) for plane in np.moveaxis(image, 2, 0)]
+        for channel in range(kernel.shape[3]):
+            weights = np.moveaxis(kernel[:, :, :, channel], 2, 0)
+            parts = [_opencv_plane(*pair, geometry) for pair in zip(planes, weights, strict=True)]
+            output[:, :, channel] = reduce(np.add, parts)
     return result
 
 
 def _opencv_plane(plane, kernel, geometry):
-    (top, left), (bottom, right), strides, _, span, (oh, ow) = geometry
+    (top, left), (bottom, right), strides, _, span, (oh, ow), _ = geometry
     depth = cv2.CV_32F if kernel.dtype == np.float32 else cv2.CV_64F
-    if plane.dtype not in _OPENCV_SOURCES[depth]:
+    # OpenCV reads bytes into doubles by itself; every other type needs a copy.
+    if plane.dtype != kernel.dtype and plane.dtype.char != "B":
         plane = plane.astype(kernel.dtype)
     kernel = _dilated(kernel, geometry)
     # OpenCV's border of zeros reaches as far as the kernel does: more padding than that is laid around the
@@ -525,22 +536,6 @@ def _dilated(kernel, geometry):
     result[::rows, ::columns] = kernel
     return result
 
-
-def _fastest(image, kernel, geometry, finite):
-    """Name the method that was fastest for such shapes in ``benchmarks/bench_convolution.py``."""
-    if kernel.ndim == 4:
-        return "im2col"
-    if not finite:
-        return "shift"
-    if geometry.size[0] * geometry.size[1] * kernel.size < _FEW_MULTIPLY_ADDS:
-        return "im2col"
-    return "opencv"
-
-
-_OPENCV_SOURCES = {
-    cv2.CV_32F: (np.float32,),
-    cv2.CV_64F: (np.uint8, np.float64),
-}
 
 _IMPLEMENTATIONS = {
     "loop": _loop,
