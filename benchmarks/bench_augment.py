@@ -177,8 +177,8 @@ def albumentations_transforms(height):
         "random_crop": a.RandomSizedCrop(
             (s["crop"], height), (height, height), interpolation=cv2.INTER_CUBIC, **always
         ),
-        "cutout": a.CoarseDropout((1, 1), (1, s["cutout"]), (1, s["cutout"]), fill="random_uniform",
-        **always), "add_noise": a.GaussNoise((s["std"], s["std"]), **always),
+        "cutout": a.CoarseDropout((1, 1), (1, s["cutout"]), (1, s["cutout"]), fill="random_uniform", **always),
+        "add_noise": a.GaussNoise((s["std"], s["std"]), **always),
         "brightness": a.RandomBrightnessContrast(s["amount"], 0, **always),
         "contrast": a.RandomBrightnessContrast(0, s["amount"], **always),
     }

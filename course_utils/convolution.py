@@ -317,12 +317,12 @@ def _cached_geometry(function, image_shape, kernel_shape, padding, strides, dila
             "the kernel must fit into the padded image"
         )
     size = tuple((p - w) // s + 1 for p, w, s in zip(padded, span, strides, strict=True))
-    fastest = _fastest(sides[0] * sides[1], size[0] * size[1], kernel_shape)
+    fastest = _fastest(sides, padded, span, size, kernel_shape)
     return _Geometry(before, after, strides, dilation, span, size, fastest)
 
 
-def _fastest(pixels, outputs, kernel_shape):
-    """Guess the fastest method, from what was measured with ``benchmarks/bench_convolution.py``."""
+def _fastest(sides, padded, span, size, kernel_shape):
+    """Guess the fastest method; the constants were measured on two cores."""
     weights = kernel_shape[0] * kernel_shape[1]
     if len(kernel_shape) == 4 and kernel_shape[2:] != (1, 1):
         _, _, c_in, c_out = kernel_shape
@@ -331,13 +331,26 @@ def _fastest(pixels, outputs, kernel_shape):
         if weights >= 49 and c_in * c_out <= 32:
             return "fft"
         return "opencv" if c_in * c_out <= 4 else "im2col"
-    # Nanoseconds for a plane. OpenCV computes every pixel, whatever the stride, and turns to a Fourier
-    # transform for large kernels. Plain arithmetic wins where the results are few: long strides, kernels as
-    # large as the image.
-    opencv = 3_000 + pixels * min(0.13 * weights, 15)
-    if 25_000 + outputs * weights >= opencv:
-        return "opencv"
-    return "im2col" if outputs * weights < 60_000 else "windows"
+    nanoseconds = {
+        "opencv": 3_000 + _opencv_nanoseconds(sides, span, weights),
+        # The longer transform leaves the cache.
+        "fft": 60_000 + math.prod(padded) * (12 if math.prod(padded) < 100_000 else 30),
+        # Plain arithmetic wins where results are few: long strides, kernels as large as the image.
+        "windows": 25_000 + math.prod(size) * weights,
+    }
+    fastest = min(nanoseconds, key=nanoseconds.get)
+    return "im2col" if fastest == "windows" and math.prod(size) * weights < 60_000 else fastest
+
+
+def _opencv_nanoseconds(sides, span, weights):
+    """Estimate ``cv2.filter2D`` on doubles: sums for small kernels, Fourier transforms of tiles for others."""
+    if math.prod(span) < 50:
+        return 0.13 * math.prod(sides) * weights
+    cost = 7
+    for side, extent in zip(sides, span, strict=True):
+        tile = min(side, max(4.5 * extent, 257 - extent))
+        cost *= math.ceil(side / tile) * (tile + extent)
+    return cost
 
 
 def _checked_sides(function, image, kernel):

@@ -54,9 +54,7 @@ def test_every_method_agrees_with_scipy(method, case, mode):
     rng = np.random.default_rng(seed)
     image, kernel = values(rng, image_shape), values(rng, kernel_shape)
     result = convolve(image, kernel, mode=mode, method=method, **options)
-    np.testing.assert_allclose(
-        result, by_scipy(image, kernel, mode=mode, **options), rtol=TOLERANCE, atol=TOLERANCE
-    )
+    np.testing.assert_allclose(result, by_scipy(image, kernel, mode=mode, **options), rtol=TOLERANCE, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("method", EVERY)
@@ -68,10 +66,7 @@ def test_the_layer_form_sums_over_the_input_channels(method, case, channels):
     rng = np.random.default_rng(seed)
     batch, kernel = values(rng, (n, *image_shape, c_in)), values(rng, (*kernel_shape, c_in, c_out))
     expected = [
-        [
-            sum(by_scipy(image[..., i], kernel[..., i, o], **options) for i in range(c_in))
-            for o in range(c_out)
-        ]
+        [sum(by_scipy(image[..., i], kernel[..., i, o], **options) for i in range(c_in)) for o in range(c_out)]
         for image in batch
     ]
     expected = np.moveaxis(np.array(expected), 1, -1)
@@ -128,6 +123,29 @@ def test_auto_agrees_with_scipy_where_opencv_turns_to_its_own_fourier_transform(
         np.testing.assert_allclose(result, expected, rtol=TOLERANCE, atol=TOLERANCE)
 
 
+def test_auto_agrees_with_the_definition_whatever_it_chooses():
+    rng = np.random.default_rng(0)
+    chosen = set()
+    for image_shape, kernel_shape, options in [
+        ((64, 64), (3, 3), {}),
+        ((64, 64), (62, 62), {}),
+        ((256, 256), (9, 9), {}),
+        ((256, 256), (8, 8), {"strides": 8}),
+        ((20, 20, 3), (3, 3, 3, 1), {}),
+        ((20, 20, 3), (3, 3, 3, 8), {}),
+        ((20, 20, 8), (3, 3, 8, 4), {}),
+        ((20, 20, 3), (7, 7, 3, 3), {"padding": "same"}),
+        ((30, 25, 2), (5, 4), {"padding": 3, "strides": (1, 2)}),
+    ]:
+        image, kernel = values(rng, image_shape), values(rng, kernel_shape)
+        result = convolve(image, kernel, **options)
+        reference = convolve(image, kernel, method="shift", **options)
+        np.testing.assert_allclose(result, reference, rtol=TOLERANCE, atol=TOLERANCE)
+        arguments = {"padding": 0, "strides": 1, "dilation": 1} | options
+        chosen.add(convolution._geometry("convolve", image_shape, kernel_shape, *arguments.values()).fastest)
+    assert chosen == {"opencv", "im2col", "fft", "windows", "shift"}
+
+
 def test_the_layer_form_is_keras_conv2d():
     keras = pytest.importorskip("keras")
     rng = np.random.default_rng(0)
@@ -141,9 +159,7 @@ def test_the_layer_form_is_keras_conv2d():
         (3, "same", 1, 2),
     ]:
         batch, kernel = rng.random((2, 13, 10, 3)), rng.normal(size=(size, size, 3, 4))
-        layer = keras.layers.Conv2D(
-            4, size, strides, padding, dilation_rate=dilation, use_bias=False, dtype="float64"
-        )
+        layer = keras.layers.Conv2D(4, size, strides, padding, dilation_rate=dilation, use_bias=False, dtype="float64")
         layer.build(batch.shape)
         layer.set_weights([kernel])
         result = convolve(
@@ -167,9 +183,7 @@ def test_im2col_in_blocks_gives_the_same(monkeypatch):
 def test_convolution_is_correlation_with_the_kernel_turned():
     rng = np.random.default_rng(1)
     image, kernel = values(rng, (8, 9)), values(rng, (4, 3))
-    np.testing.assert_array_equal(
-        convolve(image, kernel, mode="convolve"), convolve(image, kernel[::-1, ::-1].copy())
-    )
+    np.testing.assert_array_equal(convolve(image, kernel, mode="convolve"), convolve(image, kernel[::-1, ::-1].copy()))
     assert not np.allclose(convolve(image, kernel, mode="convolve"), convolve(image, kernel))
 
 
@@ -261,9 +275,7 @@ def test_arguments_are_left_as_they_are_and_need_not_be_contiguous(method):
     photograph, wide = rng.integers(0, 256, (30, 40, 3), dtype=np.uint8), rng.normal(size=(3, 6))
     before = photograph.copy(), wide.copy()
     image, kernel = photograph[::-1, ::2, 1], wide[:, ::2].T
-    np.testing.assert_allclose(
-        convolve(image, kernel, method=method), by_scipy(image, kernel), atol=TOLERANCE
-    )
+    np.testing.assert_allclose(convolve(image, kernel, method=method), by_scipy(image, kernel), atol=TOLERANCE)
     np.testing.assert_array_equal(photograph, before[0])
     np.testing.assert_array_equal(wide, before[1])
 
@@ -274,9 +286,7 @@ def test_small_and_odd_shapes(method):
     np.testing.assert_array_equal(one, [[6.0]])
     np.testing.assert_allclose(convolve(np.ones((2, 2)), np.ones((3, 3)), padding=1, method=method), 4)
     np.testing.assert_allclose(convolve(np.ones((1, 9)), np.ones((1, 2)), method=method), np.full((1, 8), 2))
-    np.testing.assert_allclose(
-        convolve(np.ones((4, 4)), np.ones((4, 4)), padding="full", method=method)[3, 3], 16
-    )
+    np.testing.assert_allclose(convolve(np.ones((4, 4)), np.ones((4, 4)), padding="full", method=method)[3, 3], 16)
     assert convolve(np.ones((0, 5, 5, 2)), np.ones((3, 3, 2, 4)), method=method).shape == (0, 3, 3, 4)
     assert convolve(np.ones((0, 5, 5, 2)), np.ones((3, 3)), method=method).shape == (0, 3, 3, 2)
 
