@@ -327,11 +327,11 @@ def learned_and_pca_rank_one(x_train, ids, gallery, probe, *, epochs):
 @pytest.mark.slow
 def test_pedestrians_are_found_by_a_learned_embedding_and_not_by_pixels():
     rng = np.random.default_rng(0)
-    ids, people = np.repeat(np.arange(100), 12), np.arange(1000, 1100)
+    ids, people = np.repeat(np.arange(100), 10), np.arange(1000, 1100)
     here = rng.integers(0, 5, 100)
     there = (here + rng.integers(1, 5, 100)) % 5
     x_train, gallery, probe = (
-        shrink(synthetic.pedestrians(who, cameras, seed=0, rng=rng), 32, 64)
+        shrink(synthetic.pedestrians(who, cameras, seed=0, rng=rng), 24, 48)
         for who, cameras in ((ids, rng.integers(0, 5, len(ids))), (people, here), (people, there))
     )
     learned, pixels = learned_and_pca_rank_one(x_train, ids, gallery, probe, epochs=8)
