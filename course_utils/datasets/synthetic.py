@@ -23,7 +23,7 @@ __all__ = [
     "plain_digits",
 ]
 
-VERSION = "2"
+VERSION = "3"
 """Changes whenever any generator's output changes: part of the fingerprint of procedural data."""
 
 CLASS_NAMES = {

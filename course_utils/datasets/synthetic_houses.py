@@ -148,7 +148,8 @@ def _colours(rng, n):
 
 def _tint(rng, luma, hue):
     """Give a grey level a hue (radians around the grey axis) without changing its luma much."""
-    chroma = np.where(rng.random(len(luma)) < 0.2, rng.uniform(20, 90, len(luma)), rng.gamma(1.5, 8, len(luma)))
+    n = len(luma)
+    chroma = np.where(rng.random(n) < 0.09, rng.uniform(20, 75, n), rng.gamma(1.5, 7.5, n))
     blue_yellow, red_cyan = -np.cos(hue) * chroma, np.sin(hue) * chroma
     red, blue = red_cyan, blue_yellow
     green = -(0.299 * red + 0.114 * blue) / 0.587
