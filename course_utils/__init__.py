@@ -13,6 +13,7 @@ import importlib
 __version__ = "0.1.0"
 
 __all__ = [
+    "architecture",
     "augment",
     "cli",
     "convolution",
@@ -27,6 +28,7 @@ __all__ = [
     "results",
     "retrieval",
     "runner",
+    "training",
 ]
 
 

@@ -23,7 +23,7 @@ def test_the_package_example_runs():
     (example,) = blocks("python")
     names = {}
     exec(example, names)
-    assert 0.1 <= names["report"].accuracy <= 1
+    assert names["report"].accuracy > 0.6
 
 
 @pytest.mark.slow
