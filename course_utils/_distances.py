@@ -2,8 +2,8 @@
 
 A matrix product adds up in an order that depends on the shapes of its blocks, so the last bits of a distance
 computed that way depend on the block in which it was computed, and equal vectors need not tie. Retrieval
-therefore *defines* a distance as :func:`pair_distances` computes it: in float64, element by element, summed by
-halves, a function of the two rows and of nothing else. :class:`Screen` uses fast products in float32 only to
+therefore *defines* a distance as :func:`pair_distances` computes it: in float64, from the differences of the two
+rows, added up in an order that depends on their length only. :class:`Screen` uses fast products in float32 only to
 tell which distances are surely below a threshold and which surely are not; the few in between are looked up
 with :func:`pair_distances`. No result depends on block sizes, threads, shards or the BLAS in use.
 """
@@ -79,7 +79,7 @@ def largest_magnitude(features):
     return max(float(features.max()), -float(features.min()))
 
 
-def pair_distances(probe, probe_rows, gallery, gallery_rows, metric):
+def pair_distances(probe, probe_rows, gallery, gallery_rows, metric, *, in_threads=False):
     """Return the exact distance of each pair ``probe[probe_rows[i]], gallery[gallery_rows[i]]``.
 
     These are comparison distances: for ``"euclidean"`` the *squared* distance, for ``"cosine"`` the squared
@@ -97,6 +97,8 @@ def pair_distances(probe, probe_rows, gallery, gallery_rows, metric):
         The second row of each pair.
     metric : {"euclidean", "cosine", "l1"}
         Which distance.
+    in_threads : bool
+        Share the work among threads; not for callers that are threads themselves.
 
     Returns
     -------
@@ -113,9 +115,14 @@ def pair_distances(probe, probe_rows, gallery, gallery_rows, metric):
             np.abs(difference, out=difference)
         else:
             np.multiply(difference, difference, out=difference)
-        out[pairs] = _sum_by_halves(difference)
+        out[pairs] = _row_sums(difference)
 
-    map_threads(fill, range(0, len(probe_rows), step))
+    starts = range(0, len(probe_rows), step)
+    if in_threads:
+        map_threads(fill, starts)
+    else:
+        for start in starts:
+            fill(start)
     return out
 
 
@@ -125,32 +132,27 @@ def _load(rows, metric):
     if metric == "cosine":
         # First to magnitude 1, so that neither tiny nor huge rows lose digits in the squares.
         rows /= np.abs(rows).max(axis=1, keepdims=True)
-        rows /= np.sqrt(_sum_by_halves(rows * rows))[:, None]
+        rows /= np.sqrt(_row_sums(rows * rows))[:, None]
     return rows
 
 
-def _sum_by_halves(terms):
-    """Sum each row by adding its second half onto its first until one column is left; overwrites `terms`.
+def _row_sums(terms):
+    """Sum each row of a C-contiguous matrix; the same row gives the same bits in any matrix.
 
-    Only element-wise additions: unlike a reduction or a product, they leave no freedom in the order, so that a
-    row's sum is the same bits wherever the row stands.
+    NumPy adds a contiguous row pairwise, in an order set by the row's length alone (a test watches over it).
+    A matrix product or ``einsum`` gives no such promise.
     """
-    width = terms.shape[1]
-    while width > 1:
-        half = width // 2
-        terms[:, :half] += terms[:, width - half : width]
-        width -= half
-    return terms[:, 0]
+    return terms.sum(axis=1)
 
 
 class Screen:
     """Approximate comparison distances of some probes to blocks of a gallery, with a bound on their error.
 
     For ``"euclidean"`` and ``"cosine"`` the screened value of probe `x` and item `y` is ``|y|²/2 - x·y``, that
-    is ``(distance - |x|²) / 2``: one matrix product in float32, with one column more for ``|y|²/2``. Rows are
-    shifted by the probes' mean first, which changes no distance and makes the bound tighter when features share a large
-    offset, and scaled by a power of two, so that float32 neither overflows nor underflows. ``"l1"`` uses
-    SciPy's float64 distances, whose error is tiny.
+    is ``(distance - |x|²) / 2``, its dot products from one matrix product in float32. Rows are shifted by the
+    probes' mean first, which changes no distance and makes the bound tighter when features share a large offset,
+    and scaled by a power of two, so that float32 neither overflows nor underflows. ``"l1"`` uses SciPy's float64
+    distances, whose error is tiny.
 
     Parameters
     ----------
@@ -159,56 +161,58 @@ class Screen:
     largest : float
         A bound on the magnitude of all probe and gallery features.
     metric : {"euclidean", "cosine", "l1"}
+        Which distance.
     """
 
     def __init__(self, probe, *, largest, metric):
         self._metric = metric
+        self._n_features = probe.shape[1]
         self.dtype = np.dtype(np.float64 if metric == "l1" else np.float32)
         rows = _load(probe, metric)
-        if metric == "l1":
-            self._rows = rows
-            return
-        self._centre = rows.mean(axis=0)
-        largest = 1.0 if metric == "cosine" else largest
-        self._scale = 2.0 ** -np.frexp(largest)[1] if largest else 1.0
-        rows = (rows - self._centre) * self._scale
-        self._squares = np.einsum("ij,ij->i", rows, rows)
-        self._rows = np.ones((len(rows), rows.shape[1] + 1), np.float32)
-        np.negative(rows, out=self._rows[:, :-1], casting="same_kind")
+        if metric != "l1":
+            self._centre = rows.mean(axis=0)
+            largest = 1.0 if metric == "cosine" else largest
+            self._scale = 2.0 ** -np.frexp(largest)[1] if largest else 1.0
+            rows = (rows - self._centre) * self._scale
+            self._squares = np.einsum("ij,ij->i", rows, rows)
+        self._rows = rows.astype(self.dtype)
 
     def block(self, gallery):
-        """Prepare some gallery rows. Returns the block and the largest length of its (shifted, scaled) rows."""
+        """Prepare some gallery rows: a tuple of the rows, half their squared lengths, and the largest length."""
         if self._metric == "l1":
-            return _load(gallery, self._metric), None
-        block = np.empty((len(gallery), gallery.shape[1] + 1), np.float32)
+            return _load(gallery, self._metric), None, None
+        rows = np.empty(gallery.shape, np.float32)
+        halves = np.empty(len(gallery))
         step = max(1, _CHUNK // gallery.shape[1])
 
         def fill(start):
-            rows = _load(gallery[start : start + step], self._metric)
-            rows -= self._centre
-            rows *= self._scale
-            half = np.einsum("ij,ij->i", rows, rows) / 2
-            block[start : start + step, :-1] = rows
-            block[start : start + step, -1] = half
-            return half.max()
+            piece = _load(gallery[start : start + step], self._metric)
+            piece -= self._centre
+            piece *= self._scale
+            rows[start : start + step] = piece
+            halves[start : start + step] = np.einsum("ij,ij->i", piece, piece) / 2
 
-        halves = map_threads(fill, range(0, len(gallery), step))
-        return block, np.sqrt(2 * max(halves))
+        map_threads(fill, range(0, len(gallery), step))
+        return rows, halves.astype(np.float32), np.sqrt(2 * halves.max())
 
-    def values(self, start, stop, block, out):
-        """Write the screened values of probes `start` to `stop` and a prepared block into `out`, and return it."""
+    def products(self, start, stop, block, out):
+        """Write the expensive part of the values of probes `start` to `stop` and a block into `out`."""
         if self._metric == "l1":
             out[:] = cdist(self._rows[start:stop], block[0], "cityblock")
-            return out
-        return np.matmul(self._rows[start:stop], block[0].T, out=out)
+        else:
+            np.matmul(self._rows[start:stop], block[0].T, out=out)
+
+    def finish(self, values, block):
+        """Turn some rows of :meth:`products` into screened values, in place."""
+        if self._metric != "l1":
+            np.subtract(block[1], values, out=values)
 
     def bounds(self, probe_rows, thresholds, block):
         """Return two arrays: values below the first are surely below the threshold, from the second on above.
 
         The error of a dot product of `n` terms in float32, in any order, is at most ``n·u`` times the product of
-        the two lengths, ``u = 2⁻²⁴`` (Higham, Accuracy and Stability of Numerical
-        Algorithms, 2002, section 3.1). Rounding the rows, the lengths and the exact distances to their types adds
-        a few units more.
+        the two lengths, ``u = 2⁻²⁴`` (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1).
+        Rounding the rows, the half squares, the difference and the exact distances adds a few units more.
 
         Parameters
         ----------
@@ -219,17 +223,17 @@ class Screen:
         block : tuple
             What :meth:`block` returned.
         """
-        n_terms = self._rows.shape[1] + 16
+        n_terms = self._n_features + 16
         if self._metric == "l1":
             slack = thresholds * (n_terms * 2.0**-51) + np.finfo(np.float64).tiny
             return thresholds - slack, thresholds + slack
         squares = self._squares[probe_rows]
-        length, longest = np.sqrt(squares), block[1]
-        product = longest * (length + longest / 2)
-        slack = 1.001 * n_terms * (_UNIT * product + 2.0**-120) + 2.0**-44 * (length + longest) ** 2
+        length, longest = np.sqrt(squares), block[2]
+        slack = 1.001 * _UNIT * (n_terms * length + 4 * longest) * longest
+        slack += n_terms * 2.0**-120 + 2.0**-44 * (length + longest) ** 2
         centre = (thresholds * self._scale**2 - squares) / 2
-        # Rounded outwards: the comparison with float32 values stays on the safe side.
-        # Clipped, since thresholds from other shards may lie far outside float32; no value here comes near 1e38.
+        # Rounded outwards, so that comparing with float32 values stays on the safe side. Clipped, since thresholds
+        # from other shards may lie far outside float32; no value here comes near 1e38.
         lower = np.nextafter(np.clip(centre - slack, -1e38, 1e38).astype(np.float32), np.float32(-np.inf))
         upper = np.nextafter(np.clip(centre + slack, -1e38, 2e38).astype(np.float32), np.float32(np.inf))
         return lower, upper

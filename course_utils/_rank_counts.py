@@ -44,14 +44,13 @@ def place_thresholds(values, lower, upper, offsets):
     within : ndarray of int64, shape (n_thresholds,)
         Values from `lower` up to `upper`, `upper` itself excluded.
     pending : tuple of two ndarrays of int
-        Rows and columns of the values inside any of their row's intervals, rows ascending, and within a row
-        values ascending.
+        Rows and columns of the values inside any of their row's intervals, rows ascending.
     """
     n_rows, n_columns = values.shape
     n_cells = int(np.clip(n_columns // 4, 16, _MOST_CELLS))
-    first = lower[offsets[:-1]]
+    first, last = lower[offsets[:-1]], upper[offsets[1:] - 1]
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        scale = (n_cells - 4) / (upper[offsets[1:] - 1] - first)
+        scale = (n_cells - 4) / (last - first)
     limits = np.finfo(values.dtype)
     scale = np.clip(scale, limits.tiny, limits.max / 4).astype(values.dtype)
     base = (np.arange(n_rows) * n_cells + 1).astype(values.dtype)
@@ -59,7 +58,7 @@ def place_thresholds(values, lower, upper, offsets):
 
     # The cell is a non-decreasing function of the value, by the same roundings for values and bounds. Cell 0
     # takes what is below every threshold, the last one what is above.
-    cell, near = _cells(values, first, scale, base, n_cells)
+    cell, near = _cells(values, first, last, scale, base, n_cells)
     from_cell = _cell_of(lower, first[owner], scale[owner], base[owner], n_cells)
     to_cell = _cell_of(upper, first[owner], scale[owner], base[owner], n_cells)
     size = n_rows * n_cells
@@ -69,42 +68,72 @@ def place_thresholds(values, lower, upper, offsets):
     histogram[touched] = 0
     below = np.cumsum(histogram.reshape(n_rows, n_cells), axis=1).ravel()[from_cell]
 
-    open_values = np.flatnonzero(touched.take(cell))
+    unsettled = np.flatnonzero(touched.take(cell))
     if near is not None:
-        open_values = near.take(open_values)
-    cuts = np.searchsorted(open_values, np.arange(n_rows + 1) * n_columns)
-    flat = values.reshape(-1)
-    within = np.empty_like(below)
-    pending = []
-    for row in range(n_rows):
-        own = slice(offsets[row], offsets[row + 1])
-        columns = open_values[cuts[row] : cuts[row + 1]]
-        row_values = flat.take(columns)
-        order = np.argsort(row_values)
-        row_values = row_values[order]
-        start = row_values.searchsorted(lower[own])
-        stop = row_values.searchsorted(upper[own])
-        below[own] += start
-        within[own] = stop - start
-        if within[own].any():
-            depth = np.bincount(start, minlength=len(order) + 1) - np.bincount(stop, minlength=len(order) + 1)
-            pending.append(columns[order[np.cumsum(depth)[:-1] > 0]])
-    pending = np.concatenate(pending) if pending else np.empty(0, np.intp)
-    return below, within, np.divmod(pending, n_columns)
+        unsettled = near.take(unsettled)
+    rows = unsettled // n_columns
+    sorted_rows = SortedRows(values.reshape(-1).take(unsettled), rows)
+    start, below_lower = sorted_rows.below(lower, owner)
+    stop, _ = sorted_rows.below(upper, owner)
+    depth = np.bincount(start, minlength=len(rows) + 1) - np.bincount(stop, minlength=len(rows) + 1)
+    pending = unsettled[sorted_rows.positions(np.cumsum(depth)[:-1] > 0)]
+    return below + below_lower, stop - start, np.divmod(pending, n_columns)
 
 
-def _cells(values, first, scale, base, n_cells):
+class SortedRows:
+    """Values of several rows sorted within their rows, to count those below bounds without a loop over rows.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n,)
+        Values of any row, in any order.
+    rows : ndarray of int, shape (n,)
+        The row of each value.
+
+    Examples
+    --------
+    >>> sorted_rows = SortedRows(np.array([0.5, 0.1, 0.2, 0.9]), np.array([0, 0, 1, 1]))
+    >>> sorted_rows.below(np.array([0.2, 0.7, 0.7]), np.array([0, 0, 1]))[1]
+    array([1, 2, 1])
+    """
+
+    def __init__(self, values, rows):
+        # The key of a value is its row, then its place among all values: whole numbers sort and compare fast.
+        self._order = np.argsort(values)
+        self._values = values[self._order]
+        self._keys = rows[self._order] * self._span + np.arange(len(values))
+        self._keys.sort()
+
+    @property
+    def _span(self):
+        return len(self._order) + 1
+
+    def below(self, bounds, owners, side="left"):
+        """Return for each bound its place among all sorted values, and the number of its row's values below it.
+
+        With ``side="right"`` values equal to the bound count as below.
+        """
+        place = self._keys.searchsorted(owners * self._span + self._values.searchsorted(bounds, side))
+        return place, place - self._keys.searchsorted(owners * self._span)
+
+    def positions(self, chosen):
+        """Return where the values at some sorted places stood in the arrays given."""
+        return self._order[self._keys[chosen] % self._span]
+
+
+def _cells(values, first, last, scale, base, n_cells):
     """Return the histogram cell of each value, or of the near ones and their flat positions, if those are few."""
-    with np.errstate(over="ignore"):
-        scaled = values - first[:, None]
-        scaled *= scale[:, None]
-    is_near = scaled < n_cells - 2
+    is_near = values < last[:, None]
+    near = None
     if np.count_nonzero(is_near) < values.size // 4:
         near = np.flatnonzero(is_near)
-        scaled = scaled.reshape(-1).take(near)
-        base = base.take(near // values.shape[1])
+        values = values.reshape(-1).take(near)
+        first, scale, base = (row_values.take(near // is_near.shape[1]) for row_values in (first, scale, base))
     else:
-        near, base = None, base[:, None]
+        first, scale, base = (row_values[:, None] for row_values in (first, scale, base))
+    with np.errstate(over="ignore"):
+        scaled = values - first
+        scaled *= scale
     np.clip(scaled, -1, n_cells - 2, out=scaled)
     scaled += base
     return scaled.astype(np.intp).reshape(-1), near

@@ -1,6 +1,7 @@
 """Probes against a gallery in blocks of bounded memory: what :mod:`course_utils.retrieval` is built on."""
 
 import copy
+import functools
 
 import numpy as np
 
@@ -13,10 +14,11 @@ from course_utils._distances import (
     map_threads,
     pair_distances,
 )
-from course_utils._rank_counts import place_thresholds, ragged_positions
+from course_utils._rank_counts import SortedRows, place_thresholds, ragged_positions
 from course_utils.errors import ArgumentError, check_choice
 
-_BLOCK_BYTES = 2**25  # a prepared block of the gallery, and a tile of distances, are at most this large
+_BLOCK_BYTES = 2**25  # a prepared block of the gallery, or of given distances, is at most this large
+_TILE_BYTES = 2**26  # the distances of some probes to a block; larger ones multiply faster
 _BLOCK_ROWS = 2**14
 _BATCH = 2**17  # distances that one thread ranks at a time
 _GROUP_PROBES = 2**12
@@ -212,10 +214,16 @@ class _FeatureGroup:
     def __init__(self, problem, start, stop):
         self.problem, self.start, self.stop = problem, start, stop
 
-    def distances(self, probes, rows):
+    def distances(self, probes, rows, *, in_threads=True):
         """Return the comparison distances of probes (counted from the group's first) to gallery rows."""
-        problem = self.problem
-        return pair_distances(problem.probe, probes + self.start, problem.gallery, rows, problem.metric)
+        return pair_distances(
+            self.problem.probe,
+            probes + self.start,
+            self.problem.gallery,
+            rows,
+            self.problem.metric,
+            in_threads=in_threads,
+        )
 
     def count(self, offsets, thresholds):
         """Return for each threshold how many items of other identities are nearer, and how many as near."""
@@ -227,40 +235,53 @@ class _FeatureGroup:
         offsets = np.append(offsets[probes], offsets[-1])
         screen = Screen(problem.probe[self.start + probes], largest=problem.largest, metric=problem.metric)
         n_features = problem.gallery.shape[1]
-        step = int(np.clip(_BLOCK_BYTES // (8 * n_features), 64, _BLOCK_ROWS))
-        tile = max(1, _BLOCK_BYTES // (screen.dtype.itemsize * step))
+        step = int(np.clip(_BLOCK_BYTES // (screen.dtype.itemsize * n_features), 64, _BLOCK_ROWS))
+        tile = max(1, _TILE_BYTES // (screen.dtype.itemsize * step))
         buffer = np.empty((min(tile, len(probes)), min(step, problem.n_gallery)), screen.dtype)
         for first in range(0, problem.n_gallery, step):
             last = min(first + step, problem.n_gallery)
             block = screen.block(problem.ranked_features(first, last))
             own = problem.own_items(first, last, self.start + probes)
 
-            def settle(piece, values, block=block, own=own, first=first):
+            twins = functools.cache(lambda first=first, last=last: _first_twins(problem.ranked_features(first, last)))
+
+            def settle(piece, values, block=block, own=own, first=first, twins=twins):
+                screen.finish(values, block)
                 _exclude(values, own, piece)
                 cut = slice(offsets[piece.start], offsets[piece.stop])
                 local = offsets[piece.start : piece.stop + 1] - cut.start
                 owner = np.repeat(np.arange(piece.start, piece.stop), np.diff(local))
                 lower, upper = screen.bounds(owner, thresholds[cut], block)
                 nearer, _, (rows, items) = place_thresholds(values, lower, upper, local)
-                tied = np.zeros_like(nearer)
                 if len(rows):
-                    exact = self.distances(probes[piece.start + rows], problem.ranked_position(first + items))
-                    for pending in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(rows)) + 1):
-                        row = rows[pending[0]]
-                        mine = slice(local[row], local[row + 1])
-                        nearer[mine] -= values[row, items[pending]].searchsorted(lower[mine])
-                        settled = np.sort(exact[pending])
-                        left = settled.searchsorted(thresholds[cut][mine], "left")
-                        nearer[mine] += left
-                        tied[mine] = settled.searchsorted(thresholds[cut][mine], "right") - left
+                    owner -= piece.start
+                    nearer -= SortedRows(values[rows, items], rows).below(lower, owner)[1]
+                    exact = self._exact(probes[piece], rows, first, items, values.size, twins)
+                    exact = SortedRows(exact, rows)
+                    _, strictly = exact.below(thresholds[cut], owner)
+                    nearer += strictly
+                    equal[cut] += exact.below(thresholds[cut], owner, "right")[1] - strictly
                 below[cut] += nearer
-                equal[cut] += tied
 
             for top in range(0, len(probes), tile):
                 bottom = min(top + tile, len(probes))
-                values = screen.values(top, bottom, block, out=buffer[: bottom - top, : last - first])
+                values = buffer[: bottom - top, : last - first]
+                screen.products(top, bottom, block, out=values)
                 _in_pieces(settle, top, bottom, values)
         return below, equal
+
+    def _exact(self, probes, rows, first, items, n_values, twins):
+        """Return the exact distances of ``probes[rows]`` to ranked items, counted from the block's `first`.
+
+        Where a network maps much to the same point, most pairs are pending, but few of them are different.
+        """
+        inverse = None
+        if len(rows) > n_values // 16:
+            pairs, inverse = np.unique(rows * len(twins()) + twins()[items], return_inverse=True)
+            rows, items = np.divmod(pairs, len(twins()))
+        items = self.problem.ranked_position(first + items)
+        exact = self.distances(probes[rows], items, in_threads=False)
+        return exact if inverse is None else exact[inverse]
 
 
 class _MatrixGroup:
@@ -317,6 +338,14 @@ def _exclude(values, own, piece):
     items = order[ragged_positions(begin[piece], counts[piece])]
     rows = np.repeat(np.arange(len(values)), counts[piece])
     values[rows, items] = np.inf
+
+
+def _first_twins(rows):
+    """Return for each row the position of the first row of the same bytes."""
+    rows = np.ascontiguousarray(rows)
+    whole = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel()
+    _, first, inverse = np.unique(whole, return_index=True, return_inverse=True)
+    return first[inverse]
 
 
 def offsets_of(counts):
