@@ -9,6 +9,7 @@ Chain transforms with :func:`compose`, feed them to ``model.fit`` with :func:`Au
 own layers do it inside the model with :func:`augmentation_layer`.
 """
 
+import math
 from functools import lru_cache, partial
 
 import cv2
@@ -37,8 +38,10 @@ __all__ = [
 _BORDERS = {"zero": "constant", "edge": "edge", "reflect": "reflect"}
 _DTYPES = (np.uint8, np.float32, np.float64)
 
-# OpenCV takes images of at most 32,767 rows, and coordinates in float32 are the finer the smaller they are.
-_ROWS_PER_CALL = 8192
+# Resampling works through the batch in parts of so many pixels: their coordinates stay in the cache, and neither NumPy
+# nor OpenCV wakes its threads, which for so little work costs more than it saves. OpenCV takes at most 32,767 rows.
+_PIXELS_PER_CALL = 16384
+_ROWS_PER_CALL = 16384
 
 
 # -- moving pixels -------------------------------------------------------------------------------------------
@@ -294,14 +297,16 @@ def random_crop(x, *, min_size, probability=1.0, rng):
         )
 
     def cropped(images):
-        sizes = rng.integers(least[:, None], full[:, None], (2, len(images)), endpoint=True)
-        corners = rng.integers(0, full[:, None] - sizes, endpoint=True)
-        # Pixels are squares and their coordinates the middles: a side of n pixels spans n, its middles n - 1.
-        off_middle = corners + (sizes - full[:, None]) / 2
-        scale = sizes / full[:, None]
-        none = np.zeros(len(images))
-        linear = np.array([[scale[0], none], [none, scale[1]]])
-        return _warped(images, linear, off_middle, border="edge", interpolation=cv2.INTER_CUBIC)
+        n, h, w, c = images.shape
+        sizes = rng.integers(least[:, None], full[:, None], (2, n), endpoint=True)
+        rectangles = _placed(sizes, full, rng)
+        result = np.empty_like(images)
+        # OpenCV resizes one image in less time than it resamples one at given coordinates.
+        for image, (top, left, bottom, right), target in zip(images, rectangles, result, strict=True):
+            resized = cv2.resize(image[top:bottom, left:right], (w, h), interpolation=cv2.INTER_CUBIC)
+            target[:] = resized.reshape(h, w, c)
+        # Cubic interpolation overshoots at edges. OpenCV clips that for bytes.
+        return result if result.dtype == np.uint8 else np.clip(result, 0, 1, out=result)
 
     strength = (full - least).max()
     return _sometimes("random_crop", x, cropped, strength=strength, probability=probability, rng=rng)
@@ -365,10 +370,9 @@ def cutout(x, *, max_size, values=(0.0, 1.0), probability=1.0, rng):
     def covered(images):
         n, _, _, c = images.shape
         sizes = rng.integers(1, most[:, None], (2, n), endpoint=True)
-        first = rng.integers(0, full[:, None] - sizes, endpoint=True)
+        rectangles = _placed(sizes, full, rng)
         colours = _in_units_of(images.dtype, rng.uniform(low, high, (n, c)))
         result = images.copy()
-        rectangles = np.concatenate([first, first + sizes]).T.tolist()
         for image, (top, left, bottom, right), colour in zip(result, rectangles, colours, strict=True):
             image[top:bottom, left:right] = colour
         return result
@@ -786,6 +790,12 @@ def _sometimes(function, x, transform, *, strength, probability, rng):
     return result
 
 
+def _placed(sizes, full, rng):
+    """Place rectangles of `sizes` (2, n) in images; return a list of (top, left, bottom, right)."""
+    first = rng.integers(0, full[:, None] - sizes, endpoint=True)
+    return np.concatenate([first, first + sizes]).T.tolist()
+
+
 def _mirrored(images):
     # To OpenCV the batch is one tall image; it mirrors rows of colour pixels faster than NumPy copies them
     # backwards.
@@ -805,50 +815,43 @@ def _bordered(images, rows, columns, border):
     return result
 
 
-def _warped(images, linear, offset=0.0, *, border, interpolation=cv2.INTER_LINEAR):
-    """Resample each image at ``linear @ (position - middle) + middle + offset``.
+def _warped(images, linear, *, border):
+    """Resample each image at ``linear @ (position - middle) + middle``, with linear interpolation.
 
-    Coordinates are (row, column); `linear` is (2, 2, n), `offset` (2, n). The batch becomes one tall image,
-    with a border around each of its parts as wide as the coordinates reach, so that OpenCV resamples it in
-    one call. Bytes are resampled as floats: OpenCV does that faster, and they are rounded once.
+    Coordinates are (row, column); `linear` is (2, 2, n). A part of the batch becomes one tall image, with a border
+    around each of its images as wide as the coordinates reach, so that OpenCV resamples it in one call. Bytes are
+    resampled as floats: OpenCV does that faster, and they are rounded once.
     """
     n, h, w, c = images.shape
-    if c > 4:
-        # OpenCV's cubic interpolation stops at four channels.
-        groups = [images[..., i : i + 4] for i in range(0, c, 4)]
-        options = {"border": border, "interpolation": interpolation}
-        return np.concatenate([_warped(group, linear, offset, **options) for group in groups], axis=3)
     coefficients = np.empty((2, n, 3))
     coefficients[:, :, :2] = linear.transpose(0, 2, 1)
-    coefficients[:, :, 2] = np.array([[(h - 1) / 2], [(w - 1) / 2]]) + offset
+    coefficients[:, :, 2] = [[(h - 1) / 2], [(w - 1) / 2]]
     grid, corners = _positions(h, w)
     reach = coefficients @ corners
-    # Linear interpolation looks one pixel further, cubic two.
     outside = np.maximum(-reach.min(axis=(1, 2)), reach.max(axis=(1, 2)) - (h - 1, w - 1))
-    rows, columns = (int(max(0, np.ceil(side))) + 2 for side in outside)
-    tall = h + 2 * rows
-    per_call = max(1, _ROWS_PER_CALL // tall)
+    # Interpolation looks one pixel further, and rounding may too.
+    rows, columns = (math.ceil(max(0, side)) + 2 for side in outside)
     floats = images.astype(_working_dtype(images.dtype), copy=False)
     result = np.empty_like(floats)
+    tall = h + 2 * rows
+    per_call = max(1, min(_ROWS_PER_CALL // tall, _PIXELS_PER_CALL // (h * w)))
     for first in range(0, n, per_call):
         part = _bordered(floats[first : first + per_call], rows, columns, border)
         weights = coefficients[:, first : first + per_call].copy()
         weights[0, :, 2] += rows + tall * np.arange(len(part))
         weights[1, :, 2] += columns
-        maps = (weights.astype(np.float32).reshape(-1, 3) @ grid).reshape(2, -1, w)
-        warped = cv2.remap(part.reshape(len(part) * tall, -1, c), maps[1], maps[0], interpolation)
+        y, x = (weights.astype(np.float32).reshape(-1, 3) @ grid).reshape(2, -1, w)
+        warped = cv2.remap(part.reshape(len(part) * tall, -1, c), x, y, cv2.INTER_LINEAR)
         result[first : first + per_call] = warped.reshape(-1, h, w, c)
-    # Cubic interpolation overshoots at edges.
     return _clipped(result, images.dtype)
 
 
 @lru_cache(maxsize=16)
 def _positions(h, w):
-    """Return the pixels of an image and its corners as columns (row, column, 1), about the middle."""
+    """Return the pixels of an image, and its corners, as columns (row, column, 1) about the middle."""
     rows, columns = np.arange(h) - (h - 1) / 2, np.arange(w) - (w - 1) / 2
-    grid = np.stack([np.repeat(rows, w), np.tile(columns, h), np.ones(h * w)]).astype(np.float32)
-    corners = grid[:, [0, w - 1, (h - 1) * w, h * w - 1]].astype(np.float64)
-    return grid, corners
+    grid = np.stack([np.repeat(rows, w), np.tile(columns, h), np.ones(h * w)])
+    return grid.astype(np.float32), grid[:, [0, w - 1, (h - 1) * w, h * w - 1]]
 
 
 @lru_cache(maxsize=2)

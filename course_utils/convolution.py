@@ -271,11 +271,13 @@ def _numbers(name, value):
     return array
 
 
-def _all_finite(image):
-    if image.dtype.kind != "f":
+def _all_finite(array):
+    if array.dtype.kind != "f":
         return True
-    # One pass at memory speed; only a sum that overflowed needs the slower look at each value.
-    return math.isfinite(np.vdot(image, image)) or bool(np.isfinite(image).all())
+    # One pass at memory speed, on one thread: waking the threads of a dot product can take longer than the convolution.
+    # Only a norm that overflowed needs the look at each value.
+    plain = array.ndim == 2 and array.dtype.char in "fd"
+    return (plain and math.isfinite(cv2.norm(array))) or bool(np.isfinite(array).all())
 
 
 def _shape(name, value):
