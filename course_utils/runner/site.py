@@ -199,16 +199,9 @@ def _fingerprint(project):
 
 
 def _render(project, *, strict):
-    command = [
-        sys.executable,
-        "-c",
-        "from jupyter_book.cli.main import main; main()",
-        "build",
-        str(project.stage),
-        "--path-output",
-        str(project.root),
-    ]
-    command += ["-n", "--keep-going", "-q", *(["-W"] if strict else [])]
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(project.stage)]
+    # All pages, because each one holds the list of chapters, and because Sphinx warns of a page only when it reads it.
+    command += ["--path-output", str(project.root), "--all", "-n", "--keep-going", "-q", *(["-W"] if strict else [])]
     environment = {**os.environ, "NO_COLOR": "1"}
     run = subprocess.run(
         command, cwd=project.root, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
@@ -216,11 +209,8 @@ def _render(project, *, strict):
     told = (run.stdout + run.stderr).replace(f"{project.root}/", "")
     log = project.build / "logs" / "jupyter-book.log"
     write_text(log, told)
-    warnings = [line for line in told.splitlines() if "WARNING" in line or "ERROR" in line]
-    if warnings:
-        # Sphinx does not read an unchanged page again, so it would warn only this once.
-        shutil.rmtree(project.build / ".doctrees", ignore_errors=True)
     if run.returncode != 0 or not (project.html / "index.html").is_file():
+        warnings = [line for line in told.splitlines() if "WARNING" in line or "ERROR" in line]
         raise RunnerError(
             "jupyter-book could not build the site without warnings:\n"
             + "\n".join(warnings[:20] or told.splitlines()[-20:])

@@ -1,0 +1,49 @@
+"""`CONTRIBUTING.md` promises that a chapter takes three things; here it gets just those."""
+
+from pathlib import Path
+
+import nbformat
+import yaml
+from click.testing import CliRunner
+
+from course_utils.cli import main
+
+GUIDE = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
+
+
+def test_a_new_chapter_takes_a_notebook_a_line_and_an_entry(make_project, monkeypatch):
+    project = make_project({"01_one": ["n = 1"]})
+    monkeypatch.chdir(project.root)
+    assert CliRunner().invoke(main, ["book"]).exit_code == 0
+
+    notebook = nbformat.read(project.notebook("01_one"), as_version=4)
+    notebook["cells"][0]["source"] = "# A new chapter"
+    nbformat.write(notebook, project.notebook("02_new"))
+    toc = yaml.safe_load((project.root / "_toc.yml").read_text())
+    toc["chapters"].append({"file": "notebooks/02_new"})
+    (project.root / "_toc.yml").write_text(yaml.safe_dump(toc))
+    profiles = project.notebooks / "profiles.yml"
+    profiles.write_text(profiles.read_text() + "02_new: {}\n")
+
+    result = CliRunner().invoke(main, ["book"])
+    assert result.exit_code == 0, result.output
+    assert "01_one fresh" in result.output
+    assert "02_new done" in result.output
+    assert "A new chapter" in (project.html / "notebooks" / "02_new.html").read_text()
+    assert "A new chapter" in (project.html / "notebooks" / "01_one.html").read_text()
+
+
+def test_the_guide_names_the_three_things_and_files_that_exist():
+    for thing in ("notebooks/NN_name.ipynb", "_toc.yml", "notebooks/profiles.yml"):
+        assert thing in GUIDE
+    root = Path(__file__).parent.parent
+    table = [line for line in GUIDE.splitlines() if line.startswith("| ") and "course_utils" in line]
+    assert len(table) >= 8
+    for line in table:
+        for name in line.split("`")[1::2]:
+            folders = [
+                root,
+                *(path for path in (root / "course_utils").rglob("*") if path.is_dir()),
+                root / "course_utils",
+            ]
+            assert any((folder / name).exists() for folder in folders), name
