@@ -28,6 +28,7 @@ __all__ = [
     "evaluate_retrieval",
     "find_matches",
     "merge",
+    "rank_gallery",
     "ranked_histogram",
 ]
 
@@ -225,9 +226,8 @@ def evaluate_retrieval(
     protocol : {"all", "cross_camera", "single_shot"}
         ``"all"``: every gallery item is ranked. ``"cross_camera"``, as for Market-1501 (Zheng et al. 2015): items
         of the probe's identity *and* camera are ignored; `junk_id` in the gallery is ignored; `distractor_id` is
-        ranked but matches nobody. ``"single_shot"``: one item an identity is drawn for the gallery, `n_draws` times; with
-        cameras given,
-        the probe's own identity is drawn from other cameras.
+        ranked but matches nobody. ``"single_shot"``: one item an identity is drawn for the gallery, `n_draws`
+        times; with cameras given, the probe's own identity is drawn from other cameras.
     ties : {"expected", "pessimistic", "optimistic"}
         Items at exactly the same distance: the expected result over all their orders, matches last, or first.
     max_rank : int, optional
@@ -370,6 +370,83 @@ def cmc_curve(histogram, n_probes):
             f"it must be at least {np.ceil(total):g}"
         )
     return np.minimum(np.cumsum(histogram) / n_probes, 1.0)
+
+
+def rank_gallery(
+    probe,
+    gallery,
+    *,
+    k,
+    probe_ids=None,
+    gallery_ids=None,
+    probe_cameras=None,
+    gallery_cameras=None,
+    metric="euclidean",
+    protocol="all",
+    junk_id=-1,
+):
+    """List the `k` nearest gallery items of every probe, as shown in pictures of ranked galleries.
+
+    Parameters
+    ----------
+    probe, gallery : array_like
+        As in :func:`evaluate_retrieval`.
+    k : int
+        Items wanted a probe.
+    probe_ids, gallery_ids, probe_cameras, gallery_cameras : array_like of int or str, optional
+        As in :func:`evaluate_retrieval`; needed for ``"cross_camera"``, which leaves out what it ignores.
+    metric : {"euclidean", "cosine", "l1", "precomputed"}
+        As in :func:`evaluate_retrieval`.
+    protocol : {"all", "cross_camera"}
+        As in :func:`evaluate_retrieval`.
+    junk_id : int or None
+        As in :func:`evaluate_retrieval`.
+
+    Returns
+    -------
+    items : ndarray of int64, shape (n_probes, k)
+        Positions in the gallery, nearest first, equally near ones in the gallery's order; -1 where there are fewer.
+    distances : ndarray of float64, shape (n_probes, k)
+        Their distances; for ``"cosine"`` one minus the cosine. NaN where there is no item.
+
+    Raises
+    ------
+    ArgumentError
+        As :func:`evaluate_retrieval` does.
+
+    Examples
+    --------
+    >>> items, distances = rank_gallery([[0.0], [2.75]], [[1.0], [2.0], [4.0]], k=2)
+    >>> items
+    array([[0, 1],
+           [1, 2]])
+    >>> distances
+    array([[1.  , 2.  ],
+           [0.75, 1.25]])
+    """
+    check_choice("rank_gallery", "protocol", protocol, PROTOCOLS[:2])
+    k = check_integer("rank_gallery", "k", k, minimum=1)
+    if protocol == "all":
+        n_items = np.shape(probe)[1] if metric == "precomputed" else len(gallery)
+        probe_ids, gallery_ids = np.zeros(len(probe), np.int64), np.ones(n_items, np.int64)  # nobody's own
+    problem = Problem(
+        "rank_gallery",
+        probe,
+        gallery,
+        probe_ids,
+        gallery_ids,
+        probe_cameras,
+        gallery_cameras,
+        metric=metric,
+        protocol=protocol,
+        junk_id=junk_id,
+        distractor_id=None,
+    )
+    skip = "own camera" if protocol == "cross_camera" else "nothing"
+    items, distances = map(np.concatenate, zip(*[g.nearest(k, skip=skip) for g in problem.groups()], strict=True))
+    if metric == "euclidean":
+        distances = np.sqrt(distances)
+    return items, distances / 2 if metric == "cosine" else distances
 
 
 def find_matches(

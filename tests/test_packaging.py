@@ -19,7 +19,11 @@ FLOORS = {
     "errors": 0,
     **dict.fromkeys(["datasets", "images", "convolution"], 1),
     # What modules of the second floor were split into stands just below them.
-    **{"_distances": 1.2, "_rank_counts": 1.3, "_retrieval_core": 1.4, "architecture": 1.5, "training": 1.5},
+    "_distances": 1.2,
+    "_rank_counts": 1.3,
+    "_retrieval_core": 1.4,
+    "architecture": 1.5,
+    "training": 1.5,
     **dict.fromkeys(["models", "metric_learning", "augment", "retrieval", "evaluation"], 2),
     **dict.fromkeys(["plots", "projector", "results"], 3),
     **dict.fromkeys(["runner", "cli"], 4),
