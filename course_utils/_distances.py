@@ -223,17 +223,26 @@ class Screen:
         block : tuple
             What :meth:`block` returned.
         """
-        n_terms = self._n_features + 16
         if self._metric == "l1":
-            slack = thresholds * (n_terms * 2.0**-51) + np.finfo(np.float64).tiny
+            slack = self._slack(probe_rows, block, thresholds)
             return thresholds - slack, thresholds + slack
-        squares = self._squares[probe_rows]
-        length, longest = np.sqrt(squares), block[2]
-        slack = 1.001 * _UNIT * (n_terms * length + 4 * longest) * longest
-        slack += n_terms * 2.0**-120 + 2.0**-44 * (length + longest) ** 2
-        centre = (thresholds * self._scale**2 - squares) / 2
+        slack = self._slack(probe_rows, block)
+        centre = (thresholds * self._scale**2 - self._squares[probe_rows]) / 2
         # Rounded outwards, so that comparing with float32 values stays on the safe side. Clipped, since thresholds
         # from other shards may lie far outside float32; no value here comes near 1e38.
         lower = np.nextafter(np.clip(centre - slack, -1e38, 1e38).astype(np.float32), np.float32(-np.inf))
         upper = np.nextafter(np.clip(centre + slack, -1e38, 2e38).astype(np.float32), np.float32(np.inf))
         return lower, upper
+
+    def safely_above(self, probe_rows, values, block):
+        """Return limits that no screened value exceeds if its exact distance is at most that of `values`."""
+        # Either value may be off by the slack; one more for rounding the limit.
+        return (values + 3 * self._slack(probe_rows, block, values)).astype(self.dtype)
+
+    def _slack(self, probe_rows, block, distances=None):
+        n_terms = self._n_features + 16
+        if self._metric == "l1":
+            return distances * (n_terms * 2.0**-51) + np.finfo(np.float64).tiny
+        length, longest = np.sqrt(self._squares[probe_rows]), block[2]
+        slack = 1.001 * _UNIT * (n_terms * length + 4 * longest) * longest
+        return slack + n_terms * 2.0**-120 + 2.0**-44 * (length + longest) ** 2

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -169,15 +170,22 @@ class Problem:
         return offsets_of(counts), rows
 
     def own_items(self, start, stop, probes):
-        """Find each probe's own identity among the ranked items `start` to `stop`.
-
-        Returns positions counted from `start`, and for each probe where its own begin in them and how many they
-        are. Own items are never counted as somebody else, whether they match or are ignored.
-        """
+        """Find the probes' own identities among the ranked items `start` to `stop`."""
         ids = self.gallery_ids[self._ranked(start, stop)]
         order = np.argsort(ids, kind="stable")
         begin = np.searchsorted(ids[order], self.probe_ids[probes], "left")
-        return order, begin, np.searchsorted(ids[order], self.probe_ids[probes], "right") - begin
+        return _OwnItems(order, begin, np.searchsorted(ids[order], self.probe_ids[probes], "right") - begin)
+
+    def skipped(self, pairs, first_probe, first_item, skip):
+        """Return those pairs of a probe and an item of its identity that `skip` leaves out."""
+        rows, items = pairs
+        if skip == "nothing":
+            return rows[:0], items[:0]
+        if skip == "own camera":
+            cameras = self.gallery_cameras[self.ranked_position(first_item + items)]
+            same = cameras == self.probe_cameras[first_probe + rows]
+            return rows[same], items[same]
+        return rows, items
 
     def ranked_features(self, start, stop):
         return self.gallery[self._ranked(start, stop)]
@@ -227,61 +235,120 @@ class _FeatureGroup:
 
     def count(self, offsets, thresholds):
         """Return for each threshold how many items of other identities are nearer, and how many as near."""
-        problem = self.problem
         below, equal = np.zeros((2, len(thresholds)), np.int64)
         probes = np.flatnonzero(np.diff(offsets))
-        if not len(probes) or not problem.n_gallery:
-            return below, equal
         offsets = np.append(offsets[probes], offsets[-1])
-        screen = Screen(problem.probe[self.start + probes], largest=problem.largest, metric=problem.metric)
-        n_features = problem.gallery.shape[1]
-        step = int(np.clip(_BLOCK_BYTES // (screen.dtype.itemsize * n_features), 64, _BLOCK_ROWS))
-        tile = max(1, _TILE_BYTES // (screen.dtype.itemsize * step))
-        buffer = np.empty((min(tile, len(probes)), min(step, problem.n_gallery)), screen.dtype)
-        for first in range(0, problem.n_gallery, step):
-            last = min(first + step, problem.n_gallery)
-            block = screen.block(problem.ranked_features(first, last))
-            own = problem.own_items(first, last, self.start + probes)
 
-            twins = functools.cache(lambda first=first, last=last: _first_twins(problem.ranked_features(first, last)))
+        def settle(screen, block, piece, values):
+            _exclude(values, *block.own.pairs(piece))
+            cut = slice(offsets[piece.start], offsets[piece.stop])
+            local = offsets[piece.start : piece.stop + 1] - cut.start
+            owner = np.repeat(np.arange(len(values)), np.diff(local))
+            lower, upper = screen.bounds(piece.start + owner, thresholds[cut], block.prepared)
+            nearer, _, (rows, items) = place_thresholds(values, lower, upper, local)
+            if len(rows):
+                nearer -= SortedRows(values[rows, items], rows).below(lower, owner)[1]
+                exact = SortedRows(self._exact(probes[piece], rows, items, block, values.size), rows)
+                _, strictly = exact.below(thresholds[cut], owner)
+                nearer += strictly
+                equal[cut] += exact.below(thresholds[cut], owner, "right")[1] - strictly
+            below[cut] += nearer
 
-            def settle(piece, values, block=block, own=own, first=first, twins=twins):
-                screen.finish(values, block)
-                _exclude(values, own, piece)
-                cut = slice(offsets[piece.start], offsets[piece.stop])
-                local = offsets[piece.start : piece.stop + 1] - cut.start
-                owner = np.repeat(np.arange(piece.start, piece.stop), np.diff(local))
-                lower, upper = screen.bounds(owner, thresholds[cut], block)
-                nearer, _, (rows, items) = place_thresholds(values, lower, upper, local)
-                if len(rows):
-                    owner -= piece.start
-                    nearer -= SortedRows(values[rows, items], rows).below(lower, owner)[1]
-                    exact = self._exact(probes[piece], rows, first, items, values.size, twins)
-                    exact = SortedRows(exact, rows)
-                    _, strictly = exact.below(thresholds[cut], owner)
-                    nearer += strictly
-                    equal[cut] += exact.below(thresholds[cut], owner, "right")[1] - strictly
-                below[cut] += nearer
-
-            for top in range(0, len(probes), tile):
-                bottom = min(top + tile, len(probes))
-                values = buffer[: bottom - top, : last - first]
-                screen.products(top, bottom, block, out=values)
-                _in_pieces(settle, top, bottom, values)
+        self._walk(probes, settle)
         return below, equal
 
-    def _exact(self, probes, rows, first, items, n_values, twins):
-        """Return the exact distances of ``probes[rows]`` to ranked items, counted from the block's `first`.
+    def nearest(self, k, *, skip):
+        """Find each probe's `k` nearest ranked items.
 
-        Where a network maps much to the same point, most pairs are pending, but few of them are different.
+        Parameters
+        ----------
+        k : int
+            Items wanted a probe.
+        skip : {"nothing", "own", "own camera"}
+            Items left out: none, those of the probe's identity, or those of its identity and camera.
+
+        Returns
+        -------
+        items : ndarray of int, shape (n_probes, k)
+            Positions in the gallery, nearest first, equally near ones in the gallery's order; -1 where there are
+            fewer.
+        distances : ndarray of float64, shape (n_probes, k)
+            Comparison distances; NaN where there is no item.
+        """
+        problem = self.problem
+        found = []
+
+        def settle(screen, block, piece, values):
+            _exclude(values, *problem.skipped(block.own.pairs(piece), self.start + piece.start, block.first, skip))
+            wanted = min(k, values.shape[1])
+            kth = np.partition(values, wanted - 1, axis=1)[:, wanted - 1]
+            limit = screen.safely_above(np.arange(piece.start, piece.stop), kth, block.prepared)
+            rows, items = np.nonzero((values <= limit[:, None]) & (values < np.inf))
+            exact = self._exact(np.arange(piece.start, piece.stop), rows, items, block, values.size)
+            items = problem.ranked_position(block.first + items)
+            found.append(_nearest_of_each(piece.start + rows, items, exact, k))
+
+        self._walk(np.arange(self.stop - self.start), settle)
+        return _as_table(found, self.stop - self.start, k)
+
+    def _walk(self, probes, settle):
+        """Call ``settle(screen, block, piece, values)`` on the screened values of all probes and blocks.
+
+        A `piece` is a slice of the probes, a few rows; pieces of one block are settled in threads.
+        """
+        problem = self.problem
+        if not len(probes) or not problem.n_gallery:
+            return
+        screen = Screen(problem.probe[self.start + probes], largest=problem.largest, metric=problem.metric)
+        size = screen.dtype.itemsize
+        step = int(np.clip(_BLOCK_BYTES // (size * problem.gallery.shape[1]), 64, _BLOCK_ROWS))
+        step = min(step, problem.n_gallery)
+        tile = max(1, _TILE_BYTES // (size * step))
+        buffer = np.empty((min(tile, len(probes)), step), screen.dtype)
+        for first in range(0, problem.n_gallery, step):
+            block = _Block(problem, screen, first, min(first + step, problem.n_gallery), self.start + probes)
+            for top in range(0, len(probes), tile):
+                bottom = min(top + tile, len(probes))
+                values = buffer[: bottom - top, : block.last - first]
+                screen.products(top, bottom, block.prepared, out=values)
+
+                def work(piece, block=block, values=values, top=top):
+                    piece_values = values[piece.start - top : piece.stop - top]
+                    screen.finish(piece_values, block.prepared)
+                    settle(screen, block, piece, piece_values)
+
+                map_threads(work, _pieces(top, bottom, values.shape[1]))
+
+    def _exact(self, probes, rows, items, block, n_values):
+        """Return the exact distances of ``probes[rows]`` to a block's `items`.
+
+        Where a network maps much to the same point, most pairs are asked for, but few of them are different.
         """
         inverse = None
         if len(rows) > n_values // 16:
-            pairs, inverse = np.unique(rows * len(twins()) + twins()[items], return_inverse=True)
-            rows, items = np.divmod(pairs, len(twins()))
-        items = self.problem.ranked_position(first + items)
+            pairs, inverse = np.unique(rows * len(block.twins) + block.twins[items], return_inverse=True)
+            rows, items = np.divmod(pairs, len(block.twins))
+        items = self.problem.ranked_position(block.first + items)
         exact = self.distances(probes[rows], items, in_threads=False)
         return exact if inverse is None else exact[inverse]
+
+
+class _Block:
+    """Some consecutive ranked items, prepared for a screen."""
+
+    def __init__(self, problem, screen, first, last, probes):
+        self.first, self.last = first, last
+        self._problem = problem
+        self.prepared = screen.block(problem.ranked_features(first, last))
+        self.own = problem.own_items(first, last, probes)
+
+    @functools.cached_property
+    def twins(self):
+        """For each item, the position of the block's first item of the same bytes."""
+        rows = np.ascontiguousarray(self._problem.ranked_features(self.first, self.last))
+        whole = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel()
+        _, first, inverse = np.unique(whole, return_index=True, return_inverse=True)
+        return first[inverse]
 
 
 class _MatrixGroup:
@@ -314,38 +381,74 @@ class _MatrixGroup:
         upper = np.nextafter(lower, block.dtype.type(np.inf))
         own = problem.own_items(0, problem.n_gallery, self.start + probes)
 
-        def settle(piece, _):
+        def settle(piece):
             values = np.array(problem.ranked_distances(block[probes[piece]]))
-            _exclude(values, own, piece)
+            _exclude(values, *own.pairs(piece))
             cut = slice(offsets[piece.start], offsets[piece.stop])
             local = offsets[piece.start : piece.stop + 1] - cut.start
             below[cut], equal[cut], _ = place_thresholds(values, lower[cut], upper[cut], local)
 
-        _in_pieces(settle, 0, len(probes), np.empty((len(probes), problem.n_gallery), np.void))
+        map_threads(settle, _pieces(0, len(probes), problem.n_gallery))
         return below, equal
 
+    def nearest(self, k, *, skip):
+        """Find each probe's `k` nearest ranked items; as for features."""
+        problem = self.problem
+        n_probes = self.stop - self.start
+        found = []
+        if problem.n_gallery:
+            own = problem.own_items(0, problem.n_gallery, np.arange(self.start, self.stop))
+            for piece in _pieces(0, n_probes, problem.n_gallery):
+                values = np.array(problem.ranked_distances(self._block[piece]))
+                _exclude(values, *problem.skipped(own.pairs(piece), self.start + piece.start, 0, skip))
+                kth = np.partition(values, min(k, values.shape[1]) - 1, axis=1)[:, min(k, values.shape[1]) - 1]
+                rows, items = np.nonzero((values <= kth[:, None]) & (values < np.inf))
+                distances = values[rows, items].astype(np.float64)
+                found.append(_nearest_of_each(piece.start + rows, problem.ranked_position(items), distances, k))
+        return _as_table(found, n_probes, k)
 
-def _in_pieces(settle, start, stop, values):
-    """Call ``settle(slice, rows of values)`` in threads on pieces of a few rows each."""
-    rows = int(np.clip(_BATCH // values.shape[1], 1, 64))
-    pieces = [slice(first, min(first + rows, stop)) for first in range(start, stop, rows)]
-    map_threads(lambda piece: settle(piece, values[piece.start - start : piece.stop - start]), pieces)
+
+@dataclass(frozen=True, eq=False)
+class _OwnItems:
+    """For some probes, the items of their identity: never counted as others, whether they match or are ignored."""
+
+    order: np.ndarray
+    begin: np.ndarray
+    counts: np.ndarray
+
+    def pairs(self, piece):
+        """Return rows (counted from the piece's start) and items of all pairs of a probe and an item of its own."""
+        counts = self.counts[piece]
+        return np.repeat(np.arange(len(counts)), counts), self.order[ragged_positions(self.begin[piece], counts)]
 
 
-def _exclude(values, own, piece):
-    """Move the probes' own items out of the way of every threshold."""
-    order, begin, counts = own
-    items = order[ragged_positions(begin[piece], counts[piece])]
-    rows = np.repeat(np.arange(len(values)), counts[piece])
+def _pieces(start, stop, n_columns):
+    """Cut rows into pieces that one thread works on at a time."""
+    rows = int(np.clip(_BATCH // n_columns, 1, 64))
+    return [slice(first, min(first + rows, stop)) for first in range(start, stop, rows)]
+
+
+def _exclude(values, rows, items):
+    """Move pairs out of the way of every threshold."""
     values[rows, items] = np.inf
 
 
-def _first_twins(rows):
-    """Return for each row the position of the first row of the same bytes."""
-    rows = np.ascontiguousarray(rows)
-    whole = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel()
-    _, first, inverse = np.unique(whole, return_index=True, return_inverse=True)
-    return first[inverse]
+def _nearest_of_each(rows, items, distances, k):
+    """Keep the `k` nearest items of each row, equally near ones in the order of items; rows ascending."""
+    order = np.lexsort((items, distances, rows))
+    place = np.arange(len(order)) - np.searchsorted(rows[order], rows[order])
+    order = order[place < k]
+    return rows[order], items[order], distances[order]
+
+
+def _as_table(found, n_rows, k):
+    """Write (rows, items, distances) of several blocks into two tables with `k` columns."""
+    items, distances = np.full((n_rows, k), -1), np.full((n_rows, k), np.nan)
+    if found:
+        rows, near, values = _nearest_of_each(*map(np.concatenate, zip(*found, strict=True)), k)
+        place = np.arange(len(rows)) - np.searchsorted(rows, rows)
+        items[rows, place], distances[rows, place] = near, values
+    return items, distances
 
 
 def offsets_of(counts):
