@@ -17,6 +17,7 @@ from course_utils.errors import ArgumentError, check_integer
 
 __all__ = [
     "plot_class_counts",
+    "plot_cmc",
     "plot_confusion",
     "plot_cost",
     "plot_embedding",
@@ -30,6 +31,7 @@ __all__ = [
     "show_image",
     "show_prediction",
     "show_predictions",
+    "show_ranked_gallery",
     "use_style",
 ]
 
@@ -223,6 +225,69 @@ def plot_class_counts(labels, class_names):
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     if isinstance(labels, Mapping):
         _legend_below(ax, columns=len(splits))
+    return ax
+
+
+def plot_cmc(results, *, max_rank=20, n_bootstrap=500, seed=0, ax=None):
+    """Draw cumulative match characteristics, with bands that say how much they depend on the choice of probes.
+
+    Parameters
+    ----------
+    results : RetrievalResult or mapping of str to RetrievalResult
+        From ``retrieval.evaluate_retrieval``, by name of the method.
+    max_rank : int
+        Last rank drawn; the size of the smallest gallery if that is less.
+    n_bootstrap : int
+        Samples of the probes, with replacement, behind the 95 % bands; 0 draws no bands.
+    seed : int
+        Of those samples.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure if not given.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The first rank is 1, as people count.
+
+    Raises
+    ------
+    ArgumentError
+        If `results` is empty, or a number is not legal.
+
+    Examples
+    --------
+    >>> from course_utils.retrieval import evaluate_retrieval
+    >>> result = evaluate_retrieval([[0.1], [1.6]], [[0.0], [1.0], [3.0]], probe_ids=[7, 7], gallery_ids=[7, 8, 9])
+    >>> ax = plot_cmc({"pixels": result})
+    >>> ax.get_ylabel()
+    'probes found (share)'
+    >>> plt.close(ax.figure)
+    """
+    results = results if isinstance(results, Mapping) else {"": results}
+    if not results:
+        raise ArgumentError("plot_cmc: results is empty; it must hold at least one RetrievalResult")
+    check_integer("plot_cmc", "n_bootstrap", n_bootstrap, minimum=0)
+    last = min(
+        check_integer("plot_cmc", "max_rank", max_rank, minimum=1), *(result.n_gallery for result in results.values())
+    )
+    rng = np.random.default_rng(check_integer("plot_cmc", "seed", seed, minimum=0))
+    ax = _axes(ax, (WIDTH, 4.4))
+    ranks = np.arange(1, last + 1)
+    for i, (name, result) in enumerate(results.items()):
+        curves = result.probe_cmc(last)
+        colour, marker = _class_style(i)
+        if n_bootstrap:
+            # A sample of n probes with replacement is how often each was drawn.
+            counts = rng.multinomial(len(curves), np.full(len(curves), 1 / len(curves)), size=n_bootstrap)
+            low, high = np.percentile(counts @ curves / len(curves), [2.5, 97.5], axis=0)
+            ax.fill_between(ranks, low, high, color=colour, alpha=0.15, lw=0)
+        ax.plot(
+            ranks, curves.mean(axis=0), color=colour, marker=marker, ms=5, ls=LINES[i % len(LINES)], label=name or None
+        )
+    ax.set(xlabel="rank (gallery items looked at)", ylabel="probes found (share)", ylim=(0, 1.02))
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+    if any(results):
+        _legend_below(ax, columns=2)
     return ax
 
 
@@ -479,6 +544,66 @@ def show_predictions(images, probabilities, labels, class_names, *, columns=3):
         ax.set_xlabel(caption, color=colour)
         for spine in ax.spines.values():
             spine.set(visible=True, color=colour, linewidth=2)
+    return figure
+
+
+def show_ranked_gallery(probe_images, gallery_images, order, *, probe_ids, gallery_ids):
+    """Draw each probe and, to its right, the gallery items found for it: matches framed green, others red.
+
+    Parameters
+    ----------
+    probe_images : array_like, shape (n, h, w), (n, h, w, 1) or (n, h, w, 3)
+        One row of the figure a probe.
+    gallery_images : array_like, shape (n_gallery, h, w) and so on
+        What was searched.
+    order : array_like of int, shape (n, n_shown)
+        For each probe the gallery items to draw, the nearest first.
+    probe_ids, gallery_ids : array_like, shape (n,) and (n_gallery,)
+        Identities.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A match has ✓ below it, another item ✗, so that the frames' colours are not needed.
+
+    Raises
+    ------
+    ArgumentError
+        If a shape does not fit, or `order` names an item that is not there.
+
+    Examples
+    --------
+    >>> images = np.zeros((3, 4, 4))
+    >>> figure = show_ranked_gallery(images[:1], images, [[2, 0]], probe_ids=[7], gallery_ids=[7, 8, 9])
+    >>> [ax.get_xlabel() for ax in figure.axes]
+    ['probe', '1 ✗', '2 ✓']
+    >>> plt.close(figure)
+    """
+    function = "show_ranked_gallery"
+    probe_images, gallery_images = _images(function, probe_images), _images(function, gallery_images)
+    probe_ids, gallery_ids, order = np.asarray(probe_ids), np.asarray(gallery_ids), np.asarray(order)
+    _check_length(function, "probe_ids", probe_ids, len(probe_images))
+    _check_length(function, "gallery_ids", gallery_ids, len(gallery_images))
+    if order.ndim != 2 or len(order) != len(probe_images) or order.dtype.kind not in "iu" or not order.size:
+        raise ArgumentError(
+            f"{function}: order has shape {order.shape} and dtype {order.dtype}; it must be "
+            f"({len(probe_images)}, n_shown) integers"
+        )
+    if order.min() < 0 or order.max() >= len(gallery_images):
+        raise ArgumentError(
+            f"{function}: order runs from {order.min()} to {order.max()}; it must lie in 0 to {len(gallery_images) - 1}"
+        )
+    n_columns = order.shape[1] + 1
+    figure, axes = _grid(function, len(order) * n_columns, n_columns, probe_images.shape[1:3], lines=1)
+    for row, axes_of_row in enumerate(np.reshape(axes, (-1, n_columns))):
+        _draw(axes_of_row[0], probe_images[row])
+        axes_of_row[0].set_xlabel("probe")
+        for place, (ax, item) in enumerate(zip(axes_of_row[1:], order[row], strict=True), start=1):
+            is_match = gallery_ids[item] == probe_ids[row]
+            _draw(ax, gallery_images[item])
+            ax.set_xlabel(f"{place} {'✓' if is_match else '✗'}")
+            for spine in ax.spines.values():
+                spine.set(visible=True, color=GREEN if is_match else WRONG, linewidth=3)
     return figure
 
 

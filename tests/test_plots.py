@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from course_utils import evaluation, plots
+from course_utils import evaluation, plots, retrieval
 from course_utils.errors import ArgumentError
 
 NAMES = ["T-shirt", "Trouser", "Bag"]
@@ -43,8 +43,12 @@ def drawings(report):
     probabilities = rng.dirichlet(np.ones(3), 6)
     seeds = [evaluation.summarise_seeds(values) for values in rng.random((3, 4))]
     fit = evaluation.fit_power_law([100, 200, 400], [0.5, 0.42, 0.36])
+    found = retrieval.evaluate_retrieval(
+        rng.random((6, 2)), rng.random((6, 2)), probe_ids=range(6), gallery_ids=range(6)
+    )
     return {
         "plot_class_counts": lambda: plots.plot_class_counts({"train": labels, "test": labels[:2]}, NAMES),
+        "plot_cmc": lambda: plots.plot_cmc({"a": found, "b": found}),
         "plot_confusion": lambda: plots.plot_confusion(report),
         "plot_cost": lambda: plots.plot_cost({"a": 1, "b": 10}, {"a": report, "b": seeds[0]}, xlabel="time (s)"),
         "plot_embedding": lambda: plots.plot_embedding(rng.random((6, 2)), labels, NAMES),
@@ -59,6 +63,9 @@ def drawings(report):
         "show_grid": lambda: plots.show_grid(images, labels, NAMES),
         "show_image": lambda: plots.show_image(images[0]),
         "show_prediction": lambda: plots.show_prediction(images[0], probabilities[0], 1, NAMES),
+        "show_ranked_gallery": lambda: plots.show_ranked_gallery(
+            images[:2], images, [[0, 1], [3, 1]], probe_ids=[0, 1], gallery_ids=range(6)
+        ),
         "show_predictions": lambda: plots.show_predictions(images, probabilities, labels, NAMES),
     }
 
