@@ -16,6 +16,7 @@ import yaml
 
 from course_utils.errors import RunnerError
 from course_utils.results import METADATA_KEY
+from course_utils.runner.cards import card_files
 from course_utils.runner.ledger import banner, colophon, ledger_page, status_page
 from course_utils.runner.project import digest, read_json, write_text
 
@@ -86,6 +87,9 @@ def stage(project, profile="quick"):
     files["_config.yml"] = _config(project, records).encode()
     files["book/ledger.md"] = ledger_page(titles, records, references).encode()
     files["book/status.md"] = status_page(names, records).encode()
+    # Cards take a while to make the first time; a book without the page goes without.
+    if b"book/data_cards" in files["_toc.yml"]:
+        files.update(card_files(project))
     _mirror(files, project.stage)
     return records
 
