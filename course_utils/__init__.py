@@ -25,8 +25,10 @@ __all__ = [
     "models",
     "plots",
     "projector",
+    "reranking",
     "results",
     "retrieval",
+    "retrieval_dask",
     "runner",
     "training",
 ]

@@ -25,6 +25,7 @@ FLOORS = {
     "architecture": 1.5,
     "training": 1.5,
     **dict.fromkeys(["models", "metric_learning", "augment", "retrieval", "evaluation"], 2),
+    **dict.fromkeys(["reranking", "retrieval_dask"], 2.5),
     **dict.fromkeys(["plots", "projector", "results"], 3),
     **dict.fromkeys(["runner", "cli"], 4),
 }
