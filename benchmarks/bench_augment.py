@@ -3,7 +3,8 @@
 Run it as ``python benchmarks/bench_augment.py``. Every line is measured in this run: the candidates take
 turns, and each one's fastest call counts. Keras' layers run compiled, on a tensor that is already there;
 albumentations runs its transforms without its pipeline, image by image, which is how it works. It is not
-among the book's requirements: put it on ``PYTHONPATH`` to have its column.
+among the book's requirements: put it on ``PYTHONPATH`` to have its column. Keras' random crop does less than
+the others: it has one size, and one place for the whole batch.
 
 The last table is the share of a training step of chapter 05's third model that augmentation takes.
 """

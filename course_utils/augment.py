@@ -829,8 +829,8 @@ def _warped(images, linear, *, border):
     grid, corners = _positions(h, w)
     reach = coefficients @ corners
     outside = np.maximum(-reach.min(axis=(1, 2)), reach.max(axis=(1, 2)) - (h - 1, w - 1))
-    # Interpolation looks one pixel further, and rounding may too.
-    rows, columns = (math.ceil(max(0, side)) + 2 for side in outside)
+    # One more, because coordinates are rounded.
+    rows, columns = (math.ceil(max(0, side)) + 1 for side in outside)
     floats = images.astype(_working_dtype(images.dtype), copy=False)
     result = np.empty_like(floats)
     tall = h + 2 * rows

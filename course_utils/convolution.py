@@ -534,7 +534,7 @@ def _opencv_plane(plane, kernel, geometry):
     kernel = _dilated(kernel, geometry)
     # OpenCV's border of zeros reaches as far as the kernel does: more padding than that is laid around the
     # image.
-    if top >= span[0] or left >= span[1] or bottom > span[0] - 1 - top or right > span[1] - 1 - left:
+    if top + bottom >= span[0] or left + right >= span[1]:
         plane = cv2.copyMakeBorder(plane, top, bottom, left, right, cv2.BORDER_CONSTANT)
         top = left = 0
     # The anchor is the weight that lies on the pixel: with it at the padding, the first result is the first

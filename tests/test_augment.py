@@ -520,6 +520,27 @@ def test_batches_depend_on_seed_epoch_and_number_only():
     np.testing.assert_array_equal(epoch_of(again)[0], epochs[1][0])
 
 
+def test_an_epoch_in_the_same_order_is_transformed_anew():
+    x, y = images((40, 9, 9, 1)), np.arange(40)
+    transform = partial(rotate, degrees=30)
+    batches = AugmentedBatches(x, y, transform=transform, batch_size=8, seed=1, shuffle=False)
+    before = epoch_of(batches)
+    batches.on_epoch_end()
+    after = epoch_of(batches)
+    np.testing.assert_array_equal(before[1], after[1])
+    assert (before[0] != after[0]).any(axis=(1, 2, 3)).mean() > 0.9
+
+
+def test_every_image_may_come_at_every_place():
+    x, y = marked(6)
+    batches = AugmentedBatches(x, y, transform=compose(), batch_size=6, seed=0)
+    counts = np.zeros((6, 6))
+    for _ in range(1200):
+        counts[np.arange(6), batches[0][1]] += 1
+        batches.on_epoch_end()
+    assert scipy.stats.chisquare(counts.ravel()).pvalue > 1e-4
+
+
 def test_fit_learns_from_the_batches_and_repeats_exactly():
     import keras
 
