@@ -159,9 +159,7 @@ def resize(x, size, *, interpolation="auto"):
     if x.dtype not in (np.uint8, np.float32, np.float64):
         raise ArgumentError(f"resize: x is of dtype {x.dtype}; it must be uint8, float32 or float64")
     if not 1 <= x.shape[3] <= 4 or 0 in x.shape[1:3]:
-        raise ArgumentError(
-            f"resize: x has shape {x.shape}; it must hold images of 1 to 4 channels, not empty ones"
-        )
+        raise ArgumentError(f"resize: x has shape {x.shape}; it must hold images of 1 to 4 channels, not empty ones")
     if interpolation == "auto":
         interpolation = "area" if height <= x.shape[1] and width <= x.shape[2] else "bilinear"
     flag = getattr(cv2, _INTERPOLATIONS[interpolation])
