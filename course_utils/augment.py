@@ -682,7 +682,8 @@ def augmentation_layer(
     Returns
     -------
     keras.Sequential
-        Takes float images in [0, 1], shape (n, h, w, c).
+        Takes float images in [0, 1], shape (n, h, w, c). A call without ``training=True`` lets them pass, which
+        Keras' own layers do not. To load a saved model that holds it in a new process, call this function once before.
 
     Raises
     ------
