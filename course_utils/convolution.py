@@ -528,8 +528,8 @@ def _opencv(batch, kernel, geometry):
 def _opencv_plane(plane, kernel, geometry):
     (top, left), (bottom, right), strides, _, span, (oh, ow), _ = geometry
     depth = cv2.CV_32F if kernel.dtype == np.float32 else cv2.CV_64F
-    # OpenCV reads bytes into doubles by itself; every other type needs a copy.
-    if plane.dtype != kernel.dtype and plane.dtype.char != "B":
+    # OpenCV would read bytes by itself, but then it sums in single precision.
+    if plane.dtype != kernel.dtype:
         plane = plane.astype(kernel.dtype)
     kernel = _dilated(kernel, geometry)
     # OpenCV's border of zeros reaches as far as the kernel does: more padding than that is laid around the

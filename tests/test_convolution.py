@@ -445,3 +445,11 @@ def test_bad_kernel_names_and_sizes(name, options, message):
 
 def test_methods_lists_what_convolve_takes():
     assert set(METHODS) == set(EVERY)
+
+
+@pytest.mark.parametrize("method", ["auto", "opencv", "fft", "im2col"])
+def test_bytes_are_summed_in_double_precision(method):
+    image = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    kernel = named_kernel("gaussian", size=15)
+    exact = scipy.signal.correlate2d(image.astype(float), kernel, mode="valid")
+    np.testing.assert_allclose(convolve(image, kernel, method=method), exact, rtol=0, atol=1e-9)
