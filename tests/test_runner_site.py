@@ -132,6 +132,13 @@ def test_logging_of_libraries_stays_out_of_the_page(built):
     assert [output["name"] for output in site.merge(source, executed)["cells"][1]["outputs"]] == ["stdout"]
 
 
+def test_data_that_are_drawn_by_nature_stand_in_for_nothing():
+    record = {"data": [{"name": "pedestrians", "kind": "procedural"}, {"name": "svhn", "kind": "own split"}]}
+    assert ledger.stand_ins(record) == []
+    record["data"].append({"name": "mnist", "kind": "procedural"})
+    assert ledger.stand_ins(record) == ["mnist"]
+
+
 def test_the_table_shows_intervals_and_gaps():
     record = {"records": {"test_accuracy": {"value": 0.88, "unit": None, "context": {"low": 0.87, "high": 0.89}}}}
     table = ledger.comparison_table("02_fashion_mlp", record, None)

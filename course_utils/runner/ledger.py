@@ -1,9 +1,9 @@
 """The generated pages and page parts: how a page was made, the ledger, the status of the build."""
 
-from course_utils import results
+from course_utils import datasets, results
 from course_utils.errors import ArgumentError
 
-__all__ = ["banner", "colophon", "comparison_table", "ledger_page", "status_page"]
+__all__ = ["banner", "colophon", "comparison_table", "ledger_page", "stand_ins", "status_page"]
 
 
 def banner(record):
@@ -25,15 +25,32 @@ def banner(record):
         where = next((i for i, cell in enumerate(record["cells"], 1) if cell["failed"]), None)
         place = f"Code cell {where} failed" if where else "The run failed"
         return _admonition("danger", "This page's notebook failed", f"{place}: `{_code(record['error'])}`")
-    procedural = sorted(data["name"] for data in record["data"] if data["kind"] == "procedural")
-    if procedural:
+    if drawn := stand_ins(record):
         return _admonition(
             "warning",
             "Made from procedural data",
-            f"Drawn images stand in for {', '.join(f'`{name}`' for name in procedural)}: the real data were not "
+            f"Drawn images stand in for {', '.join(f'`{name}`' for name in drawn)}: the real data were not "
             "at hand when this page was built. Its numbers are not those of the real data.",
         )
     return ""
+
+
+def stand_ins(record):
+    """List the data sets for which drawn images stood in; one that is drawn by nature stands in for nothing.
+
+    Parameters
+    ----------
+    record : dict
+        The record of a run.
+
+    Returns
+    -------
+    list of str
+        Names, sorted.
+    """
+    by_nature = {name for name, entry in datasets.CATALOG.items() if entry.drawn}
+    procedural = {data["name"] for data in record["data"] if data["kind"] == "procedural"}
+    return sorted(procedural - by_nature)
 
 
 def comparison_table(name, record, reference):

@@ -17,7 +17,7 @@ import yaml
 from course_utils.errors import RunnerError
 from course_utils.results import METADATA_KEY
 from course_utils.runner.cards import card_files
-from course_utils.runner.ledger import banner, colophon, ledger_page, status_page
+from course_utils.runner.ledger import banner, colophon, ledger_page, stand_ins, status_page
 from course_utils.runner.project import digest, read_json, write_text
 
 __all__ = ["build_site", "merge", "stage"]
@@ -178,8 +178,7 @@ def _prose(project):
 
 def _config(project, records):
     config = yaml.safe_load((project.root / "_config.yml").read_text(encoding="utf-8"))
-    kinds = {data["kind"] for record in records.values() if record for data in record["data"]}
-    if "procedural" in kinds:
+    if any(record and stand_ins(record) for record in records.values()):
         config.setdefault("html", {})["announcement"] = _ANNOUNCEMENT
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
