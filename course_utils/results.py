@@ -282,7 +282,7 @@ def compare(chapter):
     Examples
     --------
     >>> record("test_accuracy", 0.88)
-    >>> compare("02_fashion_mlp").loc["test accuracy", "reported"]
+    >>> float(compare("02_fashion_mlp").loc["test accuracy", "reported"])
     0.8852
     """
     import pandas as pd
