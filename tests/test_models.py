@@ -169,6 +169,17 @@ def test_fashion_models_5_and_6_penalise_every_kernel(number, power):
     assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-3)
 
 
+def test_norm_momentum_decides_how_far_one_step_moves_the_running_mean():
+    def running_mean(momentum):
+        models.set_seed(0)
+        model = models.fashion_model(3, input_shape=(4, 4, 1), norm_momentum=momentum)
+        models.compile_classifier(model).train_on_batch(np.ones((4, 4, 4, 1), "float32"), np.zeros(4, int))
+        return np.asarray(model.get_layer("norm1").moving_mean)
+
+    assert np.abs(running_mean(0.5)).max() > 0
+    np.testing.assert_allclose(running_mean(0.5), 50 * running_mean(0.99), rtol=1e-4, atol=1e-7)
+
+
 def test_a_strong_l1_penalty_leaves_the_dense_weights_near_zero():
     def size(l1):
         model = models.strided_convnet(input_shape=(8, 8, 3), l1=l1)
@@ -415,6 +426,7 @@ def test_the_diagram_of_a_resnet_shows_its_shortcuts():
         (lambda: models.resnet_v1(-4), "resnet_v1: depth is -4"),
         (lambda: models.resnet_v1(8.0), "resnet_v1: depth is 8.0; it must be an integer"),
         (lambda: models.fashion_model(7), "fashion_model: number is 7; .* from 1 to 6"),
+        (lambda: models.fashion_model(3, norm_momentum=2), "fashion_model: norm_momentum is 2; .* from 0 to 1"),
         (lambda: models.fashion_mlp(input_shape=(28, 28)), r"fashion_mlp: input_shape is \(28, 28\); it must be"),
         (lambda: models.fashion_mlp(input_shape=28), "fashion_mlp: input_shape is 28; it must be a sequence"),
         (lambda: models.fashion_mlp(n_classes=1), "fashion_mlp: n_classes is 1; .* at least 2"),
