@@ -13,7 +13,7 @@ from rich.table import Table
 
 from course_utils import datasets
 from course_utils.errors import CourseError
-from course_utils.runner import check, execute, plan, site
+from course_utils.runner import check, evidence, execute, plan, site
 from course_utils.runner.project import find_project
 
 __all__ = ["main"]
@@ -76,7 +76,10 @@ def book(context, profile, only, force, jobs):
     with execute.build_lock(project):
         code = _run(project, profile, only, force, jobs)
         _site(project, profile)
-    context.exit(code)
+        problems = evidence.check_evidence(project, profile)
+    for problem in problems:
+        click.echo(problem)
+    context.exit(1 if problems else code)
 
 
 @main.command("site")
@@ -118,9 +121,13 @@ def serve(port):
 @main.command("check")
 @click.pass_context
 def check_command(context):
-    """Look for missing pages, failed cells, dead links and requests to other hosts in the rendered site."""
+    """Look for missing pages, failed cells, dead links and requests to other hosts in the rendered site.
+
+    The chapters behind it are checked too: for numbers typed by hand, and for claims that the full run contradicts.
+    """
     project = find_project()
     problems = check.check_site(project.html, project.root / "_toc.yml")
+    problems += evidence.check_evidence(project, site.rendered_profile(project))
     for problem in problems:
         click.echo(problem)
     click.echo(f"{len(problems)} problems in {project.html.relative_to(project.root)}/")

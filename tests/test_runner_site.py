@@ -4,6 +4,7 @@ import json
 import nbformat
 import pytest
 
+from course_utils import results
 from course_utils.errors import RunnerError
 from course_utils.runner import execute, ledger, plan, site
 from course_utils.runner.project import read_json
@@ -143,5 +144,44 @@ def test_the_table_shows_intervals_and_gaps():
     record = {"records": {"test_accuracy": {"value": 0.88, "unit": None, "context": {"low": 0.87, "high": 0.89}}}}
     table = ledger.comparison_table("02_fashion_mlp", record, None)
     (row,) = [line for line in table.splitlines() if line.startswith("| test accuracy ")]
-    assert "| 0.885 | – | 0.880 (0.870 to 0.890) |" in row
+    assert "| 0.8852 | – | 0.880 (0.870 to 0.890) | −0.005 (build) |" in row
     assert ledger.comparison_table("99_none", record, None) == ""
+
+
+def run(value):
+    return {"records": {"class_accuracy": {"value": value, "unit": None, "context": {}}}}
+
+
+def test_the_difference_is_that_of_the_full_run_where_there_is_one():
+    reported = [0.9916, 0.9912, 0.978]
+    build, full = run([value - 0.1 for value in reported]), run([0.9916, 1.0, 0.97])
+    assert ledger._difference(reported, {"full": None, "build": build}, "class_accuracy") == "up to 0.100 (build)"
+    assert ledger._difference(reported, {"full": full, "build": build}, "class_accuracy") == "up to 0.009 (full)"
+    assert ledger._difference(reported, {"full": None, "build": None}, "class_accuracy") == "–"
+    # What was recorded under that name is something else.
+    assert ledger._difference(reported, {"full": run([0.9])}, "class_accuracy") == "–"
+    assert ledger._difference(0.9, {"full": run([0.9])}, "class_accuracy") == "–"
+    assert ledger._difference(75, {"full": run(1180)}, "class_accuracy") == "+1,105 (full)"
+
+
+def test_the_ledger_holds_every_reported_number_and_every_claim_with_its_verdict():
+    claims = [
+        {"statement": statement, "holds": holds, "evidence": "1 | 2", "needs": needs}
+        for statement, holds, needs in [
+            ("`a*b` *wins*.", True, "quick"),
+            ("It wins.", False, "quick"),
+            ("All.", True, "full"),
+        ]
+    ]
+    record = {"profile": "quick", "claims": claims, **run([0.5, 0.5, 0.5])}
+    titles = {"03_fashion_regrouped": "03 · Groups", "99_none": "99 · Nothing reported"}
+    page = ledger.ledger_page(titles, {"03_fashion_regrouped": record}, {"03_fashion_regrouped": None})
+    chapter = "{doc}`03 </notebooks/03_fashion_regrouped>`"
+    rows = [line for line in page.splitlines() if line.startswith(f"| {chapter}")]
+    assert len(rows) == len(results.reported("03_fashion_regrouped")) + len(claims)
+    assert "[cause given as imbalance, not tested](#is-it-the-imbalance)" in page
+    assert f"| {chapter} | `a*b` \\*wins\\*. | – | ✔ 1 \\| 2 |" in rows
+    assert f"| {chapter} | It wins. | – | ✘ 1 \\| 2 |" in rows
+    assert f"| {chapter} | All. | – | ◌ needs the full profile 1 \\| 2 |" in rows
+    assert "In this build 1 of 3 claims hold, 1 do not, 1 need the full profile." in page
+    assert "In the full run" not in page

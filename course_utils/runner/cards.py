@@ -131,7 +131,7 @@ def _page_section(entry, facts):
     parts = [
         f"## {entry.title}",
         "",
-        "| | |",
+        "| what | value |",
         "|---|---|",
         *(f"| {key} | {value} |" for key, value in rows.items()),
         "",

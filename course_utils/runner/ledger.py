@@ -1,9 +1,22 @@
 """The generated pages and page parts: how a page was made, the ledger, the status of the build."""
 
+import re
+
 from course_utils import datasets, results
 from course_utils.errors import ArgumentError
 
 __all__ = ["banner", "colophon", "comparison_table", "ledger_page", "stand_ins", "status_page"]
+
+_NUMBER_COLUMNS = {
+    "number": "---",
+    "reported": "---:",
+    "full run": "---:",
+    "this build": "---:",
+    "difference": "---:",
+    "why they differ": "---",
+    "source": "---",
+}
+_CLAIM_COLUMNS = {"chapter": "---", "claim": "---", "full run": "---", "this build": "---"}
 
 
 def banner(record):
@@ -68,13 +81,7 @@ def comparison_table(name, record, reference):
     str
         A Markdown table; empty if nothing was reported for this notebook.
     """
-    rows = list(_comparisons(name, record, reference))
-    if not rows:
-        return ""
-    columns = ("number", "reported", "full run", "this build", "why they differ", "source")
-    lines = [f"| {' | '.join(columns)} |", "|---|---:|---:|---:|---|---|"]
-    lines += [f"| {' | '.join(row[column] for column in columns)} |" for row in rows]
-    return "\n".join(lines)
+    return _markdown_table(_comparisons(name, record, reference), _NUMBER_COLUMNS)
 
 
 def colophon(name, record, reference):
@@ -111,7 +118,7 @@ def colophon(name, record, reference):
         "data": "<br>".join(_data_line(data) for data in record["data"]) or "none",
         "key": f"`{record['key'][:12]}`",
     }
-    parts += ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items()), ""]
+    parts += ["| what | this run |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items()), ""]
     return "\n".join(parts)
 
 
@@ -130,6 +137,11 @@ def ledger_page(titles, records, references):
     str
         Markdown.
     """
+    numbers, claims = [], []
+    for name in titles:
+        chapter = {"chapter": f"{{doc}}`{name[:2]} </notebooks/{name}>`"}
+        numbers += [chapter | row for row in _comparisons(name, records.get(name), references.get(name))]
+        claims += [chapter | row for row in _claims(records.get(name), references.get(name))]
     parts = [
         "# The ledger",
         "",
@@ -139,24 +151,17 @@ def ledger_page(titles, records, references):
         "",
         "## Numbers",
         "",
+        "The difference is that of the full run where there is one, and of this build where there is none.",
+        "The reason links to the section that shows it. The letters name the sources on the front page.",
+        "",
+        *_ledger_table("Reported numbers beside ours", numbers, {"chapter": "---", **_NUMBER_COLUMNS}),
+        "## Claims",
+        "",
+        *_claim_counts(claims),
+        "✔ holds · ✘ does not hold · ◌ small data cannot decide it · – not run",
+        "",
+        *_ledger_table("Claims and their verdicts", claims, _CLAIM_COLUMNS),
     ]
-    for name, title in titles.items():
-        if table := comparison_table(name, records.get(name), references.get(name)):
-            parts += [f"### Numbers of {title}", "", _to_chapter(name), "", table, ""]
-    parts += ["## Claims", ""]
-    for name, title in titles.items():
-        if rows := list(_claims(records.get(name), references.get(name))):
-            parts += [
-                f"### Claims of {title}",
-                "",
-                _to_chapter(name),
-                "",
-                "| claim | full run | this build |",
-                "|---|---|---|",
-            ]
-            parts += [f"| {row['statement']} | {row['full']} | {row['build']} |" for row in rows]
-            parts += [""]
-    parts += ["✔ holds · ✘ does not hold · ◌ needs the full profile · – not run", ""]
     return "\n".join(parts)
 
 
@@ -200,8 +205,18 @@ def status_page(names, records):
     return "\n".join([*lines, ""])
 
 
-def _to_chapter(name):
-    return f"Measured in {{doc}}`/notebooks/{name}`."
+def _markdown_table(rows, columns):
+    """Lay rows out as a Markdown table; empty if there is no row."""
+    lines = [f"| {' | '.join(row[column] for column in columns)} |" for row in rows]
+    if not lines:
+        return ""
+    return "\n".join([f"| {' | '.join(columns)} |", f"|{'|'.join(columns.values())}|", *lines])
+
+
+def _ledger_table(caption, rows, columns):
+    """Write a table that the script ``ledger.js`` makes sortable; without it the table is read as it stands."""
+    table = _markdown_table(rows, columns)
+    return [f":::{{table}} {caption}", ":class: ledger", "", table, ":::", ""] if table else []
 
 
 def _comparisons(name, record, reference):
@@ -212,16 +227,44 @@ def _comparisons(name, record, reference):
     for number, row in reported.items():
         yield {
             "number": number.replace("_", " "),
-            "reported": _values(row["value"]),
+            "reported": _as_printed(row["value"]),
             "full run": _measured(reference, number),
             "this build": _measured(record, number),
+            "difference": _difference(row["value"], {"full": reference, "build": record}, number),
             "why they differ": f"[{row['reason']}](#{row['proof']})" if "proof" in row else row["reason"],
             "source": f"[{row['source']}]",
         }
 
 
+def _difference(reported, runs, number):
+    """Subtract what was reported from what the first of the runs measured; of lists, say how far they are apart."""
+    for name, run in runs.items():
+        entry = _entry(run, number)
+        if entry is None:
+            continue
+        value = entry["value"]
+        if isinstance(value, list) != isinstance(reported, list) or isinstance(value, str):
+            return "–"
+        if not isinstance(value, list):
+            return f"{_values(value - reported, sign='+')} ({name})"
+        if len(value) != len(reported):
+            return "–"
+        gaps = [abs(ours - theirs) for ours, theirs in zip(value, reported, strict=True)]
+        return f"up to {_values(max(gaps))} ({name})"
+    return "–"
+
+
+def _as_printed(value):
+    """Show a reported number with the digits that it was reported with."""
+    return " ".join(_as_printed(item) for item in value) if isinstance(value, list) else f"{value:,}"
+
+
+def _entry(run, number):
+    return ((run or {}).get("records") or {}).get(number)
+
+
 def _measured(record, number):
-    entry = ((record or {}).get("records") or {}).get(number)
+    entry = _entry(record, number)
     if entry is None:
         return "–"
     context = entry["context"]
@@ -230,14 +273,16 @@ def _measured(record, number):
     return _values(entry["value"]) + interval
 
 
-def _values(value):
+def _values(value, *, sign=""):
     if isinstance(value, list):
-        return " ".join(_values(item) for item in value)
+        return " ".join(_values(item, sign=sign) for item in value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
+        text = f"{value:{sign},}"
+    else:
+        text = f"{value:{sign}.3f}" if abs(value) < 10 else f"{value:{sign},.1f}"
+    return text.replace("-", "−")
 
 
 def _claims(record, reference):
@@ -245,9 +290,9 @@ def _claims(record, reference):
     fulls = {claim["statement"]: claim for claim in (reference or {}).get("claims", [])}
     for statement in dict.fromkeys([*builds, *fulls]):
         yield {
-            "statement": statement,
-            "full": _verdict(fulls.get(statement), "full"),
-            "build": _verdict(builds.get(statement), (record or {}).get("profile")),
+            "claim": _plain(statement),
+            "full run": _verdict(fulls.get(statement), "full"),
+            "this build": _verdict(builds.get(statement), (record or {}).get("profile")),
         }
 
 
@@ -255,8 +300,30 @@ def _verdict(claim, profile):
     if claim is None:
         return "–"
     if claim["needs"] == "full" and profile != "full":
-        return "◌"
-    return f"{'✔' if claim['holds'] else '✘'} {claim['evidence']}".strip()
+        return f"◌ needs the full profile {_plain(claim['evidence'])}".strip()
+    return f"{'✔' if claim['holds'] else '✘'} {_plain(claim['evidence'])}".strip()
+
+
+def _claim_counts(claims):
+    """Say how many claims hold, in a sentence for each of the runs that there are."""
+    sentences = []
+    for column, run in (("this build", "In this build"), ("full run", "In the full run")):
+        marks = [row[column][0] for row in claims if row[column] != "–"]
+        if marks:
+            open_ones = f", {marks.count('◌')} need the full profile" if "◌" in marks else ""
+            sentences.append(
+                f"{run} {marks.count('✔')} of {len(marks)} claims hold, {marks.count('✘')} do not{open_ones}."
+            )
+    return [*sentences, ""]
+
+
+def _plain(text):
+    """Keep Markdown from reading anything into a text but its code."""
+    parts = re.split(r"(`[^`]*`)", str(text).replace("\n", " "))
+    return "".join(
+        part.replace("|", "\\|") if part.startswith("`") else re.sub(r"([\\`*_{}\[\]<>$|~])", r"\\\1", part)
+        for part in parts
+    )
 
 
 def _data_line(data):

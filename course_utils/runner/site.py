@@ -20,7 +20,7 @@ from course_utils.runner.cards import card_files
 from course_utils.runner.ledger import banner, colophon, ledger_page, stand_ins, status_page
 from course_utils.runner.project import digest, read_json, write_text
 
-__all__ = ["build_site", "merge", "stage"]
+__all__ = ["build_site", "merge", "rendered_profile", "stage"]
 
 _ANNOUNCEMENT = "This copy of the book was made from procedural data: its numbers are not those of the real data sets."
 # What papermill adds to a notebook, besides the injected parameters.
@@ -56,8 +56,24 @@ def build_site(project, profile="quick"):
     incomplete = any(record is None or record["state"] != "done" for record in records.values())
     _render(project, strict=not incomplete)
     _copy_artefacts(project, profile, records)
-    write_text(noted, json.dumps({"fingerprint": fingerprint}))
+    write_text(noted, json.dumps({"fingerprint": fingerprint, "profile": profile}))
     return True
+
+
+def rendered_profile(project):
+    """Say whose results the rendered site shows.
+
+    Parameters
+    ----------
+    project : Project
+        The checkout.
+
+    Returns
+    -------
+    {"quick", "full"}
+        ``"quick"`` if no site was rendered to its end.
+    """
+    return (read_json(project.build / "site.json") or {}).get("profile", "quick")
 
 
 def stage(project, profile="quick"):

@@ -71,6 +71,81 @@ def test_search_finds_confusion(watch, address):
     page.get_by_text(re.compile("confusion", re.IGNORECASE)).first.wait_for()
 
 
+def ledger(watch, address):
+    """Open the ledger; return its page and a function that gives the visible rows of a table, cell by cell."""
+    watched = watch(width=1280, height=900)
+    page = watched.open(f"{address}/book/ledger.html")
+
+    def rows(table):
+        return table.locator("tbody tr:visible").evaluate_all(
+            "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent.trim()))"
+        )
+
+    return watched, page, rows
+
+
+def test_ledger_is_sorted_from_the_keyboard(watch, address):
+    watched, page, rows = ledger(watch, address)
+    table = page.locator("table.ledger").first
+    column = [header.strip() for header in table.locator("th").all_inner_texts()].index("reported")
+    before = rows(table)
+    header = table.locator("th").nth(column)
+    header.get_by_role("button", name="reported").focus()
+    for order in ("ascending", "descending"):
+        page.keyboard.press("Enter")
+        assert header.get_attribute("aria-sort") == order
+        values = [float(row[column].split()[0].replace(",", "")) for row in rows(table)]
+        assert values == sorted(values, reverse=order == "descending")
+        assert len(set(values)) > 5
+        assert sorted(rows(table)) == sorted(before)
+    # Only one column is the sorted one, and what is missing comes last both ways.
+    difference = table.get_by_role("button", name="difference")
+    for _ in range(2):
+        difference.click()
+        missing = [row[5] == "–" for row in rows(table)]
+        assert missing == sorted(missing)
+    assert table.locator("[aria-sort]").count() == 1
+    assert watched.problems == []
+
+
+def test_ledger_is_filtered_by_words_chapter_and_state(watch, address):
+    watched, page, rows = ledger(watch, address)
+    for table, controls in zip(page.locator("table.ledger").all(), page.locator(".ledger-controls").all(), strict=True):
+        everything = rows(table)
+        count = controls.locator("output")
+        assert count.inner_text() == f"{len(everything)} of {len(everything)} rows"
+        controls.get_by_label("Rows that contain").fill("ACCURACY test")
+        found = rows(table)
+        assert 0 < len(found) < len(everything)
+        assert all("accuracy" in " ".join(row).lower() for row in found)
+        assert count.inner_text() == f"{len(found)} of {len(everything)} rows"
+        controls.get_by_label("Rows that contain").fill("")
+        controls.get_by_label("Chapter").select_option("02")
+        found = rows(table)
+        assert found == [row for row in everything if row[0] == "02"]
+        assert found
+        controls.get_by_label("Chapter").select_option("all")
+        options = controls.get_by_label("State").locator("option").all_inner_texts()
+        sizes = []
+        for option in options[1:]:
+            controls.get_by_label("State").select_option(option)
+            sizes.append(len(rows(table)))
+        assert sum(sizes) == len(everything)
+        assert min(sizes) > 0
+    claims = page.locator("table.ledger").last
+    controls.get_by_label("State").select_option("holds")
+    assert {row[3][0] for row in rows(claims)} == {"✔"}
+    assert watched.problems == []
+
+
+def test_ledger_is_whole_without_a_script(watch, site):
+    scripted = watch().open((site / "book/ledger.html").as_uri())
+    bare = watch(java_script_enabled=False).open((site / "book/ledger.html").as_uri())
+    assert bare.locator(".ledger-controls").count() == 0
+    assert bare.locator("table.ledger tbody tr").count() == scripted.locator("table.ledger tbody tr").count() > 50
+    assert bare.locator("table.ledger th").first.is_visible()
+
+
 def luminance(page, selector, style):
     """Relative luminance (WCAG 2) of an element's colour."""
     value = page.locator(selector).first.evaluate(f"element => getComputedStyle(element).{style}")

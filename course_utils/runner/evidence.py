@@ -1,0 +1,175 @@
+"""Evidence: chapters and the records of their runs in, a list of what the runs do not bear out, out.
+
+Two things must not happen in a book whose numbers come from runs: that a number of a run stands in the text typed by
+hand, where the next run will leave it behind, and that the full run contradicts a claim.
+"""
+
+import dataclasses
+import re
+
+import nbformat
+
+from course_utils.runner.project import read_json
+
+__all__ = ["check_evidence", "failed_claims", "typed_numbers"]
+
+# A sentence that speaks of the coursework quotes it, and a quotation may hold numbers.
+_QUOTATION = re.compile(r"\[[A-E]\]|\b(originals?|original's|report(s|ed|'s)?|coursework|homework|assignment)\b", re.I)
+_ALLOWED = re.compile(r"<!--\s*typed:(.*?)-->", re.S)
+_NUMBER = re.compile(
+    r"(?<![\w.,])(?P<digits>\d{1,3}(?:,\d{3})+|\d*\.\d+|\d+)(?![\d\w]|[.,]\d)(?P<percent>\s?%|\s+per\s?cent)?"
+    r"(?P<seconds>\s+(?:s|seconds?)\b)?(?P<stock>\s+(?:confidence\s+)?intervals?\b)?"
+)
+# What is no prose, in the order in which it is taken out: comments, code, formulas, roles, code in a line, addresses.
+_NO_PROSE = [
+    re.compile(r"<!--.*?-->", re.S),
+    re.compile(r"^(?P<fence>`{3,})(?!\s*\{).*?^(?P=fence)\s*$", re.S | re.M),
+    re.compile(r"^\s*(`{3,}|:{3,}|:[\w-]+:|\([^)\s]+\)=).*$", re.M),
+    re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.S),
+    re.compile(r"\{[\w:.+-]+\}`[^`]*`"),
+    re.compile(r"`[^`\n]*`"),
+    re.compile(r"\]\([^)]*\)|<https?://[^>]*>"),
+]
+_LEAST_COUNT = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class _Typed:
+    """A number in the text."""
+
+    text: str
+    kind: str
+    value: float
+    decimals: int
+
+    def shows(self, measured, unit):
+        """Whether the number is this measured value, as a writer would round it."""
+        if self.kind == "count":
+            return isinstance(measured, int) and measured == self.value
+        if self.kind == "time" and unit != "s":
+            return False
+        return round(measured * (100 if self.kind == "percentage" else 1), self.decimals) == self.value
+
+
+def check_evidence(project, profile="quick"):
+    """Run both checks of this module on every executed chapter.
+
+    Parameters
+    ----------
+    project : Project
+        The checkout.
+    profile : {"quick", "full"}
+        Whose records are looked at.
+
+    Returns
+    -------
+    list of str
+        One line a problem; empty if there is none.
+    """
+    problems = []
+    for path in sorted(project.notebooks.glob("*.ipynb")):
+        if record := read_json(project.record(profile, path.stem)):
+            notebook = nbformat.read(path, as_version=4)
+            problems += [
+                f"notebooks/{path.name}: {problem}"
+                for problem in [*typed_numbers(notebook, record), *failed_claims(record)]
+            ]
+    return problems
+
+
+def failed_claims(record):
+    """List the claims that the full run contradicts. A small run contradicts nothing: its page shows the ✘.
+
+    Parameters
+    ----------
+    record : dict
+        The record of a run.
+
+    Returns
+    -------
+    list of str
+    """
+    if record["profile"] != "full":
+        return []
+    return [
+        f"the full run contradicts the claim {claim['statement']!r} ({claim['evidence']})"
+        for claim in record["claims"]
+        if not claim["holds"]
+    ]
+
+
+def typed_numbers(notebook, record):
+    """List the numbers in the text of a chapter that were typed by hand although its run recorded them.
+
+    Looked at are decimals of three significant digits or more, percentages, times in seconds, and counts from a
+    hundred up. Code, formulas, glued numbers and addresses are no text; a sentence that names the original, the report
+    or a source ([A] to [E]) is a quotation. A number that is right as it stands is allowed by a comment in its cell,
+    which no reader sees: ``<!-- typed: 1,000, the size of the set as it was published -->``.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        The chapter's source.
+    record : dict
+        The record of its run.
+
+    Returns
+    -------
+    list of str
+    """
+    problems = []
+    for cell in notebook["cells"]:
+        if cell["cell_type"] != "markdown":
+            continue
+        allowed = {match["digits"] for text in _ALLOWED.findall(cell["source"]) for match in _NUMBER.finditer(text)}
+        for sentence in _sentences(cell["source"]):
+            for typed in _numbers(sentence):
+                name = _recorded_as(typed, record["records"])
+                if name and typed.text.rstrip(" %") not in allowed:
+                    problems.append(
+                        f"{typed.text!r} is typed by hand in “{_short(sentence)}”, and the run recorded it as "
+                        f"{name}: use {{glue:text}}, or allow it with <!-- typed: {typed.text} … --> in the same cell"
+                    )
+    return problems
+
+
+def _sentences(markdown):
+    """Yield the sentences that are the chapter's own."""
+    for pattern in _NO_PROSE:
+        markdown = pattern.sub("\n" if pattern.flags & re.M else " ", markdown)
+    for block in re.split(r"\n\s*\n|\n\s*(?=[-*#|]|\d+\.\s)", markdown):
+        for sentence in re.split(r"(?<=[.!?])[*_]*\s+", block):
+            if not _QUOTATION.search(sentence):
+                yield " ".join(sentence.split())
+
+
+def _numbers(sentence):
+    """Yield the numbers of a sentence that look like results."""
+    for match in _NUMBER.finditer(sentence):
+        digits = match["digits"].replace(",", "")
+        decimals = len(digits.partition(".")[2])
+        significant = len(digits.replace(".", "").lstrip("0"))
+        if match["percent"]:
+            # "A 95 % interval" is a name, not a result.
+            if not match["stock"]:
+                yield _Typed(match["digits"] + " %", "percentage", float(digits), decimals)
+        elif match["seconds"] and significant > 1:
+            yield _Typed(match["digits"], "time", float(digits), decimals)
+        elif decimals and significant >= 3:
+            yield _Typed(match["digits"], "decimal", float(digits), decimals)
+        elif not decimals and int(digits) >= _LEAST_COUNT:
+            yield _Typed(match["digits"], "count", int(digits), 0)
+
+
+def _recorded_as(typed, records):
+    for name, entry in records.items():
+        context = entry["context"]
+        values = entry["value"] if isinstance(entry["value"], list) else [entry["value"]]
+        for value in [*values, context.get("low"), context.get("high")]:
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and typed.shows(value, entry["unit"]):
+                return name
+    return None
+
+
+def _short(sentence):
+    return sentence if len(sentence) <= 80 else f"{sentence[:77]}…"
