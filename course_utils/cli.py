@@ -1,10 +1,12 @@
 """The command line: ``course run``, ``course site`` and what helps with them."""
 
+import errno
 import functools
 import http.server
 import os
 import sys
 import time
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -18,6 +20,9 @@ from course_utils.runner.project import find_project
 
 __all__ = ["main"]
 
+# What the machine says when it takes no more; a fault of ours would have another number.
+_NO_WRITING = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS}
+_ROWS = 40
 _STYLE = {"failed": "bold red", "done": "green", "fresh": "dim", "running": "cyan", "waiting": "dim"}
 
 
@@ -29,6 +34,12 @@ class _Group(click.Group):
             return super().invoke(context)
         except CourseError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno not in _NO_WRITING:
+                raise
+            raise click.ClickException(
+                f"{error.strerror}: {error.filename or 'a file that was being written'}"
+            ) from error
 
 
 @click.group(cls=_Group)
@@ -40,8 +51,7 @@ def main():
 def _run_options(command):
     options = [
         click.option("--profile", type=click.Choice(plan.PROFILES), default="quick", show_default=True),
-        click.option("--only", multiple=True, metavar="NAME", help="Only this notebook, such as 02; may be repeated."),
-        click.option("--force", is_flag=True, help="Run fresh notebooks too."),
+        click.option("--force", is_flag=True, help="Run what is fresh too."),
         click.option(
             "--jobs",
             type=click.IntRange(min=1),
@@ -57,24 +67,77 @@ def _cores():
     return len(os.sched_getaffinity(0))
 
 
+_only_option = click.option(
+    "--only", multiple=True, metavar="NAME", help="Only this notebook, such as 02; may be repeated."
+)
+
+
 @main.command()
+@_only_option
 @_run_options
 @click.pass_context
 def run(context, profile, only, force, jobs):
     """Execute the notebooks whose last run no longer stands."""
     project = find_project()
     with execute.build_lock(project):
-        context.exit(_run(project, profile, only, force, jobs))
+        context.exit(_report(project, *_run(project, plan.plan(project, profile, only), force=force, jobs=jobs)))
+
+
+@main.command("sweep")
+@click.argument("notebook")
+@click.option("--grid", "-g", multiple=True, metavar="NAME=VALUE,VALUE", help="A parameter's values; may be repeated.")
+@click.option("--seeds", metavar="A:B", help="Each point with the seeds A up to, not including, B.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the table: .parquet or .csv.")
+@_run_options
+@click.pass_context
+def sweep_command(context, notebook, grid, seeds, out, profile, force, jobs):
+    """Execute a notebook with every combination of some parameters, and gather the results into one table."""
+    from course_utils.runner import sweep
+
+    if out is not None:
+        sweep.check_ending(out)
+    project = find_project()
+    points = plan.points(project, notebook, sweep.grid_points(grid, seeds), profile)
+    with execute.build_lock(project):
+        planned, outcome, messages = _run(project, points, force=force, jobs=jobs)
+        table = sweep.gather(project, planned, outcome)
+    code = _report(project, planned, outcome, messages)
+    if out is not None:
+        sweep.write_table(table, out)
+        click.echo(f"{len(table)} runs, {len(table.columns)} columns: {out}")
+    else:
+        click.echo(table.drop(columns=[name for name in table.columns if "." in name or name == "key"]).to_string())
+    context.exit(code)
+
+
+@main.command("plot")
+@click.argument("table", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--x", required=True, metavar="COLUMN", help="A parameter of the sweep.")
+@click.option("--y", required=True, metavar="COLUMN", help="A recorded number.")
+@click.option("--by", metavar="COLUMN", help="A line for each value of this column.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A .png, .svg or .pdf file."
+)
+def plot_command(table, x, y, by, out):
+    """Draw a recorded number of a sweep over one of its parameters."""
+    from course_utils.runner import sweep
+
+    figure = sweep.draw(sweep.read_table(table), x, y, by)
+    if out.suffix.lower().lstrip(".") not in figure.canvas.get_supported_filetypes():
+        raise click.ClickException(f"{out.name} must end in .png, .svg or .pdf")
+    figure.savefig(out, dpi=150)
+    click.echo(f"{y} over {x}: {out}")
 
 
 @main.command()
+@_only_option
 @_run_options
 @click.pass_context
 def book(context, profile, only, force, jobs):
     """Execute what is stale, then render the site; a failed notebook has a page that says so."""
     project = find_project()
     with execute.build_lock(project):
-        code = _run(project, profile, only, force, jobs)
+        code = _report(project, *_run(project, plan.plan(project, profile, only), force=force, jobs=jobs))
         _site(project, profile)
         problems = evidence.check_evidence(project, profile)
     for problem in problems:
@@ -181,16 +244,19 @@ def data_verify(context, names):
     context.exit(1 if failed else 0)
 
 
-def _run(project, profile, only, force, jobs):
-    """Plan and execute, with progress; return the exit code."""
-    planned = plan.plan(project, profile, only)
+def _run(project, planned, *, force, jobs):
+    """Execute, with progress; return the jobs, how each one ended, and the last message of each."""
     with _Progress() as progress:
         outcome = execute.run_jobs(project, planned, force=force, workers=jobs, notify=progress)
-    failed = [name for name, state in outcome.items() if state == "failed"]
-    for name in failed:
-        click.echo(
-            f"failed: {name}: {progress.messages[name]} (log: {project.log(profile, name).relative_to(project.root)})"
-        )
+    return planned, outcome, progress.messages
+
+
+def _report(project, planned, outcome, messages):
+    """Say what failed; return the exit code."""
+    failed = [job for job in planned if outcome[job.label] == "failed"]
+    for job in failed:
+        log = project.log(*job.place).relative_to(project.root)
+        click.echo(f"failed: {job.label}: {messages[job.label]} (log: {log})")
     return 1 if failed else 0
 
 
@@ -233,8 +299,12 @@ class _Progress:
             sys.stdout.flush()
 
     def _table(self):
-        table = Table("notebook", "state", "cells", "seconds", "")
-        for name, event in self._events.items():
+        ended = sum(event.state in ("fresh", "done", "failed") for event in self._events.values())
+        table = Table("notebook", "state", "cells", "seconds", "", caption=f"{ended} of {len(self._events)}")
+        # Of a long list, what is under way and what went wrong.
+        brief = len(self._events) > _ROWS
+        shown = [item for item in self._events.items() if not brief or item[1].state in ("running", "failed")]
+        for name, event in shown[-_ROWS:]:
             running = event.state == "running"
             seconds = time.monotonic() - self._began[name] if running else event.seconds
             table.add_row(

@@ -13,9 +13,21 @@ def put_record(project, job, **changes):
     executed.parent.mkdir(parents=True, exist_ok=True)
     executed.write_text("{}")
     record = {
+        "records": {},
+        **{kind: [] for kind in ("claims", "data", "cells")},
+        "schema": 1,
+        "name": job.name,
+        "profile": job.profile,
         "state": "done",
+        "error": None,
+        "key": job.key,
         "parts": job.parts,
+        "parameters": job.parameters,
+        "started": "2026-01-01T00:00:00+00:00",
+        "seconds": 1.0,
+        "peak_memory_bytes": None,
         "executed_sha256": digest(executed.read_bytes()),
+        "environment": {"python": "3", "platform": "x", "machine": "x", "cores": 1, "backend": "x", "versions": {}},
         **changes,
     }
     path = project.record(job.profile, job.name)
@@ -135,7 +147,7 @@ def test_other_reasons(make_project, monkeypatch):
     assert plan.stale_reasons(project, job) == ["the executed notebook is missing or was changed"]
     put_record(project, job)
     project.record("quick", "01_one").write_text("{ half a rec")
-    assert plan.stale_reasons(project, job) == ["never run"]
+    assert plan.stale_reasons(project, job) == ["its record is damaged"]
     put_record(project, job)
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert plan.stale_reasons(project, plan.plan(project)[0]) == ["Keras backend changed: tensorflow → jax"]

@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
-import importlib.resources
 import json
 import os
 import platform
@@ -24,16 +23,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import filelock
-import jsonschema
 import nbformat
 import psutil
 
 from course_utils import results
 from course_utils.errors import RunnerError
 from course_utils.runner.plan import parts_after_run, stale_reasons
-from course_utils.runner.project import digest, read_json, write_text
+from course_utils.runner.project import digest, read_json, read_record, record_validator, write_text
 
-__all__ = ["Event", "build_lock", "run_jobs"]
+__all__ = ["Event", "Processes", "build_lock", "keep", "longest_first", "perform", "run_jobs", "split", "thread_limits"]
 
 _LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-learn",
               "opencv-python-headless", "matplotlib", "papermill", "jupyter-book")  # fmt: skip
@@ -48,7 +46,7 @@ class Event:
     Attributes
     ----------
     name : str
-        The notebook.
+        The job's label.
     state : {"waiting", "fresh", "running", "done", "failed"}
     cell, of : int
         Cells done, and cells there are; both 0 when that is not known.
@@ -73,12 +71,12 @@ def build_lock(project):
     Raises
     ------
     RunnerError
-        At once, with the process that holds it.
+        At once, with the process that holds it; or if the folder cannot be written to.
     """
-    project.build.mkdir(parents=True, exist_ok=True)
     holder = project.build / "lock.json"
     lock = filelock.FileLock(project.build / "lock", timeout=0)
     try:
+        project.build.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except filelock.Timeout:
         who = read_json(holder) or {}
@@ -86,8 +84,12 @@ def build_lock(project):
             f"another run holds {project.build.name}/: process {who.get('process', 'unknown')}, "
             f"started {who.get('started', 'at an unknown time')}; wait for it or stop it"
         ) from None
+    except OSError as error:
+        raise RunnerError(f"cannot write below {project.build.name}/: {_told(error)}") from None
     try:
-        write_text(holder, json.dumps({"process": os.getpid(), "started": _now()}))
+        # A full disk is found job by job: what stands can still be used.
+        with contextlib.suppress(OSError):
+            write_text(holder, json.dumps({"process": os.getpid(), "started": _now()}))
         yield
     finally:
         holder.unlink(missing_ok=True)
@@ -113,7 +115,48 @@ def run_jobs(project, jobs, *, force=False, workers=1, notify=lambda event: None
     Returns
     -------
     dict of str to str
-        ``"fresh"``, ``"done"`` or ``"failed"`` for each notebook.
+        ``"fresh"``, ``"done"`` or ``"failed"`` for each job, by its label.
+    """
+    outcome, stale = split(project, jobs, force=force, notify=notify)
+    threads = max(1, len(os.sched_getaffinity(0)) // workers)
+    environment = thread_limits(threads)
+    events, runs, under_way = queue.SimpleQueue(), Processes(), len(stale)
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        try:
+            futures = [
+                pool.submit(_run, project, job, environment, events.put, runs) for job in longest_first(project, stale)
+            ]
+            while under_way:
+                event = events.get()
+                notify(event)
+                if event.state in ("done", "failed"):
+                    outcome[event.name] = event.state
+                    under_way -= 1
+        except BaseException:
+            # Ctrl-C, or a fault of our own: nothing may be left running.
+            pool.shutdown(wait=False, cancel_futures=True)
+            runs.kill()
+            raise
+    for future in futures:
+        # What went wrong in a notebook or on the disk is in the outcome; this raises what is a fault of our own.
+        future.result()
+    return outcome
+
+
+def split(project, jobs, *, force=False, notify=lambda event: None):
+    """Tell what still stands from what has to run.
+
+    Parameters
+    ----------
+    project, jobs, force, notify
+        As for :func:`run_jobs`.
+
+    Returns
+    -------
+    outcome : dict of str to str
+        ``"fresh"`` for each job that need not run.
+    stale : list of Job
+        The others.
     """
     outcome, stale = {}, []
     for job in jobs:
@@ -121,28 +164,26 @@ def run_jobs(project, jobs, *, force=False, workers=1, notify=lambda event: None
         if reasons:
             stale.append(job)
         else:
-            outcome[job.name] = "fresh"
-        notify(Event(job.name, "waiting" if reasons else "fresh", message="; ".join(reasons)))
-    # The longest first, so that the last one running is a short one.
-    stale.sort(key=lambda job: -_last_seconds(project, job))
-    events, runs = queue.SimpleQueue(), _Processes()
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        try:
-            waiting = [pool.submit(_run, project, job, workers, events.put, runs) for job in stale]
-            while not all(future.done() for future in waiting) or not events.empty():
-                with contextlib.suppress(queue.Empty):
-                    notify(events.get(timeout=0.1))
-        except BaseException:
-            # Ctrl-C, or a fault of our own: nothing may be left running.
-            pool.shutdown(wait=False, cancel_futures=True)
-            runs.kill()
-            raise
-    for job, future in zip(stale, waiting, strict=True):
-        outcome[job.name] = future.result()
-    return outcome
+            outcome[job.label] = "fresh"
+        notify(Event(job.label, "waiting" if reasons else "fresh", message="; ".join(reasons)))
+    # Left by runs that were killed; the lock says that none of them is alive.
+    for place in {project.executed(*job.place).parent for job in stale}:
+        for leftover in place.glob(".*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+    return outcome, stale
 
 
-class _Processes:
+def longest_first(project, jobs):
+    """Sort jobs by the time that they last took, so that the last one running is a short one."""
+
+    def seconds(job):
+        record = read_record(project.record(*job.place)) or {}
+        return record.get("seconds", float("inf"))
+
+    return sorted(jobs, key=lambda job: -seconds(job))
+
+
+class Processes:
     """The worker processes under way, so that they can all be ended."""
 
     def __init__(self):
@@ -184,35 +225,72 @@ def _kill_tree(process):
     process.wait()
 
 
-def _run(project, job, workers, notify, runs):
-    """Run one job and keep what it left; return its state."""
-    started, clock = _now(), time.monotonic()
-    place = project.build / "executed" / job.profile
-    place.mkdir(parents=True, exist_ok=True)
-    # Left by runs that were killed; the lock says that none of them is alive.
-    for leftover in place.glob(f".{job.name}.*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{job.name}.", dir=place))
+def _run(project, job, environment, notify, runs):
+    """Run one job and keep what it left; the last event says how it ended, whatever happens."""
     try:
-        run = _execute(project, job, folder, workers, notify, runs, clock)
-        runs.check()
-        record = _record(job, started, time.monotonic() - clock, run, folder)
-        _keep(project, job, record, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    notify(Event(job.name, record["state"], seconds=record["seconds"], message=record["error"] or ""))
-    return record["state"]
+        place = project.executed(*job.place).parent
+        place.mkdir(parents=True, exist_ok=True)
+        log = project.log(*job.place)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{job.name}.", dir=place))
+        try:
+            record = perform(job, project.notebook(job.name), folder, log, environment, notify, runs)
+            keep(project, job, record, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError as error:
+        notify(Event(job.label, "failed", message=f"could not be run or kept: {_told(error)}"))
+    except BaseException as error:
+        notify(Event(job.label, "failed", message=f"{type(error).__name__}: {error}"))
+        raise
+    else:
+        notify(Event(job.label, record["state"], seconds=record["seconds"], message=record["error"] or ""))
 
 
-def _execute(project, job, folder, workers, notify, runs, clock):
+def _told(error):
+    """Say what the operating system said, without the number that Python puts before it."""
+    return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror or error)
+
+
+def perform(job, notebook, folder, log, environment, notify, runs):
+    """Run one job in a folder, on whichever machine this is.
+
+    Parameters
+    ----------
+    job : Job
+        What to run.
+    notebook : pathlib.Path
+        Its source.
+    folder : pathlib.Path
+        Where the kernel works. The executed notebook is left in it, and the notebook's artefacts.
+    log : pathlib.Path
+        The file that takes what the process says.
+    environment : dict of str to str
+        Variables that the process gets besides those of this one.
+    notify : callable
+        Called with an :class:`Event` after each cell, from this thread.
+    runs : Processes
+        What can end the process from outside.
+
+    Returns
+    -------
+    dict
+        The record of the run.
+    """
+    started, clock = _now(), time.monotonic()
+    environment = _environment(job) | environment
+    run = _execute(job, notebook, folder, log, environment, notify, runs)
+    runs.check()
+    seconds = time.monotonic() - clock
+    return _record(job, started, seconds, run, folder) | {"environment": _versions(environment)}
+
+
+def _execute(job, notebook, folder, log, environment, notify, runs):
     """Run the worker to its end, its time limit, or its death; return what it said last."""
-    output = folder / f"{job.name}.ipynb"
+    clock = time.monotonic()
     order = folder / "job.json"
-    order.write_text(
-        json.dumps({"input": str(project.notebook(job.name)), "output": str(output), "parameters": job.injected})
-    )
-    log = project.log(job.profile, job.name)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    output = folder / f"{job.name}.ipynb"
+    order.write_text(json.dumps({"input": str(notebook), "output": str(output), "parameters": job.injected}))
     said, late = {}, threading.Event()
     command = [sys.executable, "-m", "course_utils.runner.worker", str(order)]
     with (
@@ -220,7 +298,7 @@ def _execute(project, job, folder, workers, notify, runs, clock):
         runs.start(
             command,
             cwd=folder,
-            env=_environment(project, job, workers),
+            env=os.environ | environment,
             # The worker reads nothing from here: that this end closes tells it that the runner is gone.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -234,7 +312,7 @@ def _execute(project, job, folder, workers, notify, runs, clock):
         try:
             for line in process.stdout:
                 said.update(json.loads(line))
-                notify(Event(job.name, "running", said.get("cell", 0), said.get("of", 0), time.monotonic() - clock))
+                notify(Event(job.label, "running", said.get("cell", 0), said.get("of", 0), time.monotonic() - clock))
             said["code"] = process.wait()
         finally:
             timer.cancel()
@@ -243,19 +321,20 @@ def _execute(project, job, folder, workers, notify, runs, clock):
     elif said["code"] < 0:
         said["error"] = f"its process was ended by {signal.Signals(-said['code']).name}"
     elif said["code"] != 0:
-        said.setdefault("error", f"could not be run; see {log.relative_to(project.root)}")
+        said.setdefault("error", "its process ended with an error; the log says which")
     return said
 
 
-def _environment(project, job, workers):
-    threads = str(max(1, len(os.sched_getaffinity(0)) // workers))
+def thread_limits(threads):
+    """The variables by which numerical libraries are told how many threads they may use."""
+    return dict.fromkeys(_THREAD_VARIABLES, str(threads))
+
+
+def _environment(job):
     # Folders may be given relative to where the user is; the kernel works elsewhere.
     folders = os.environ.get("COURSE_DATA_DIR", "").split(os.pathsep)
     return {
-        **os.environ,
-        **dict.fromkeys(_THREAD_VARIABLES, threads),
         "COURSE_DATA_DIR": os.pathsep.join(str(Path(folder).resolve()) for folder in folders if folder),
-        "COURSE_PROJECT": str(project.root),
         "COURSE_PROFILE": job.profile,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
@@ -268,7 +347,7 @@ def _record(job, started, seconds, run, folder):
     if output.is_file():
         notebook, executed_sha256 = _read_output(output)
     found = _gather(notebook)
-    parts = parts_after_run(job)
+    parts = parts_after_run(job, found["data"])
     return {
         "schema": 1,
         "name": job.name,
@@ -282,7 +361,6 @@ def _record(job, started, seconds, run, folder):
         "seconds": round(seconds, 2),
         "peak_memory_bytes": run.get("peak_memory_bytes"),
         "executed_sha256": executed_sha256,
-        "environment": _versions(),
         **found,
     }
 
@@ -317,26 +395,34 @@ def _gather(notebook):
     return {"records": records, "claims": claims, "data": data, "cells": cells}
 
 
-def _keep(project, job, record, folder):
-    """Move the results of a run into place, the record last."""
-    jsonschema.validate(record, _schema())
-    place = project.record(job.profile, job.name)
+def keep(project, job, record, folder):
+    """Move the results of a run into place, the record last.
+
+    Parameters
+    ----------
+    project : Project
+        The checkout.
+    job : Job
+        What was run.
+    record : dict
+        What :func:`perform` returned.
+    folder : pathlib.Path
+        Where it ran; on the same file system as the project's ``_build``.
+    """
+    record_validator().validate(record)
+    place = project.record(*job.place)
     place.unlink(missing_ok=True)
-    executed, artefacts = project.executed(job.profile, job.name), project.artefacts(job.profile, job.name)
+    executed, artefacts = project.executed(*job.place), project.artefacts(*job.place)
     shutil.rmtree(artefacts, ignore_errors=True)
     if (folder / job.name).is_dir():
         os.replace(folder / job.name, artefacts)
     executed.unlink(missing_ok=True)
-    if (folder / executed.name).is_file():
-        os.replace(folder / executed.name, executed)
+    if (folder / f"{job.name}.ipynb").is_file():
+        os.replace(folder / f"{job.name}.ipynb", executed)
     write_text(place, json.dumps(record, indent=1, sort_keys=True) + "\n")
 
 
-def _schema():
-    return json.loads((importlib.resources.files("course_utils.runner") / "record.schema.json").read_text())
-
-
-def _versions():
+def _versions(environment):
     versions = {}
     for library in _LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -346,14 +432,10 @@ def _versions():
         "platform": platform.platform(terse=True),
         "machine": platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
+        "threads": int(environment["OMP_NUM_THREADS"]),
         "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
         "versions": versions,
     }
-
-
-def _last_seconds(project, job):
-    record = read_json(project.record(job.profile, job.name)) or {}
-    return record.get("seconds", float("inf"))
 
 
 def _now():

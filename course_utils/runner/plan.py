@@ -17,15 +17,18 @@ import yaml
 import course_utils
 from course_utils import datasets, results
 from course_utils.errors import CourseError, RunnerError
-from course_utils.runner.project import digest, read_json
+from course_utils.runner.project import digest, read_record
 
 __all__ = [
     "PROFILES",
     "Job",
     "code_cells",
     "declared_parameters",
+    "differences",
     "parts_after_run",
+    "parts_here",
     "plan",
+    "points",
     "reachable_modules",
     "stale_reasons",
 ]
@@ -54,6 +57,8 @@ class Job:
         Seconds after which the run is stopped.
     parts : dict of str to object
         Everything that the result depends on, by kind.
+    point : dict
+        The parameters that a sweep sets, with their values; empty for a chapter of the book.
     """
 
     name: str
@@ -63,11 +68,28 @@ class Job:
     data: tuple
     time_limit: float
     parts: dict
+    point: dict = dataclasses.field(default_factory=dict)
 
     @property
     def key(self):
         """One hash of all the parts."""
         return digest(self.parts)
+
+    @property
+    def label(self):
+        """What people call it: the notebook, and for a point of a sweep its parameters."""
+        values = ", ".join(f"{name}={value}" for name, value in self.point.items())
+        return f"{self.name} ({values})" if values else self.name
+
+    @functools.cached_property
+    def place(self):
+        """Folder and name, below ``executed/``, ``results/`` and ``logs/``, of what the run leaves.
+
+        A point of a sweep is found by all of its parameters, so every sweep that holds it shares its run.
+        """
+        if not self.point:
+            return self.profile, self.name
+        return f"sweeps/{self.name}", digest([self.profile, self.parameters])[:16]
 
 
 def plan(project, profile="quick", only=()):
@@ -102,6 +124,53 @@ def plan(project, profile="quick", only=()):
     return [_job(project, profile, name, entries[name]) for name in dict.fromkeys(names)]
 
 
+def points(project, name, wanted, profile="quick"):
+    """List the jobs of a sweep: one notebook with many sets of parameters.
+
+    What all of them share is looked up once, so that ten thousand take seconds.
+
+    Parameters
+    ----------
+    project : Project
+        The checkout.
+    name : str
+        The notebook, or an unambiguous beginning of its name.
+    wanted : sequence of dict
+        The parameters that each point sets; the others are the profile's.
+    profile : {"quick", "full"}
+        What the parameters are that a point does not set.
+
+    Returns
+    -------
+    list of Job
+        In the order of `wanted`.
+
+    Raises
+    ------
+    RunnerError
+        As :func:`plan` does, and if a point sets a parameter that the notebook does not have, or one of another type.
+    """
+    (base,) = plan(project, profile, [name])
+    fingerprint = functools.cache(
+        lambda dataset, data_dir, source: _fingerprint(dataset, {"data_dir": data_dir, "data_source": source})
+    )
+    return [_at(base, point, fingerprint) for point in wanted]
+
+
+def _at(base, point, fingerprint):
+    for parameter, value in point.items():
+        _check_parameter(f"{base.name}.ipynb", parameter, value, base.parameters)
+    parameters = {**base.parameters, **point}
+    where = parameters.get("data_dir"), parameters.get("data_source", "auto")
+    parts = {
+        **base.parts,
+        "parameters": parameters,
+        "data": {dataset: fingerprint(dataset, *where) for dataset in base.data},
+    }
+    injected = {**base.injected, **point}
+    return dataclasses.replace(base, parameters=parameters, injected=injected, parts=parts, point=point)
+
+
 def stale_reasons(project, job):
     """Say why a job has to run.
 
@@ -117,35 +186,57 @@ def stale_reasons(project, job):
     list of str
         Empty if the last run still stands.
     """
-    record = read_json(project.record(job.profile, job.name))
+    path = project.record(*job.place)
+    record = read_record(path)
     if record is None:
-        return ["never run"]
-    if record.get("state") != "done":
+        return ["its record is damaged"] if path.exists() else ["never run"]
+    if record["state"] != "done":
         return ["the last run failed"]
-    executed = project.executed(job.profile, job.name)
+    executed = project.executed(*job.place)
     if not executed.is_file() or digest(executed.read_bytes()) != record.get("executed_sha256"):
         return ["the executed notebook is missing or was changed"]
-    return _differences(record.get("parts", {}), job.parts)
+    return differences(record["parts"], job.parts)
 
 
-def parts_after_run(job):
-    """Return the parts of a job once it has run: data that were absent before may have been fetched by the run.
+def parts_after_run(job, loaded):
+    """Return the parts of a job once it has run: data that were not here before may have been fetched by the run.
 
     Parameters
     ----------
     job : Job
         What :func:`plan` listed.
+    loaded : sequence of dict
+        The data that the run noted, each with its ``name`` and ``kind``.
 
     Returns
     -------
     dict
-        `job.parts`, with the data looked up again.
+        `job.parts`, with the data that the run fetched looked up again.
     """
-    fetched = {
-        dataset: _fingerprint(dataset, job.parameters) if found == "absent" else found
+    real = {data["name"] for data in loaded if data["kind"] != "procedural"}
+    data = {
+        dataset: found if found.startswith("sha256:") or dataset not in real else _fingerprint(dataset, job.parameters)
         for dataset, found in job.parts["data"].items()
     }
-    return {**job.parts, "data": fetched}
+    return {**job.parts, "data": data}
+
+
+def parts_here(job, notebook):
+    """Look up those parts of a job that may differ on another machine.
+
+    Parameters
+    ----------
+    job : Job
+        What :func:`plan` listed, on the machine that gave the order.
+    notebook : pathlib.Path
+        The notebook on this one.
+
+    Returns
+    -------
+    dict
+        Modules, data, Python and Keras backend.
+    """
+    return _surroundings(code_cells(_read_notebook(notebook)), job.parameters, job.data)
 
 
 def code_cells(notebook):
@@ -298,15 +389,21 @@ def _check_parameter(notebook, parameter, value, declared):
 
 def _parts(project, name, parameters, data):
     cells = code_cells(_read_notebook(project.notebook(name)))
-    modules = reachable_modules(cells)
     lock = project.root / "requirements.lock"
     return {
         "code": digest(cells),
         "parameters": parameters,
-        "modules": {module: digest(path.read_bytes()) for module, path in sorted(modules.items())},
         "reported": digest(_reported(name)),
-        "data": {dataset: _fingerprint(dataset, parameters) for dataset in data},
         "lock file": digest(lock.read_bytes()) if lock.is_file() else None,
+        **_surroundings(cells, parameters, data),
+    }
+
+
+def _surroundings(cells, parameters, data):
+    modules = reachable_modules(cells)
+    return {
+        "modules": {module: digest(path.read_bytes()) for module, path in sorted(modules.items())},
+        "data": {dataset: _fingerprint(dataset, parameters) for dataset in data},
         "Python": platform.python_version(),
         "Keras backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
     }
@@ -325,7 +422,24 @@ def _fingerprint(dataset, parameters):
     )
 
 
-def _differences(before, now):
+def differences(before, now):
+    """Say in which parts two runs of a job differ.
+
+    Parameters
+    ----------
+    before, now : dict
+        Parts of a :class:`Job`.
+
+    Returns
+    -------
+    list of str
+        One text a difference, in the order of `now`.
+
+    Examples
+    --------
+    >>> differences({"parameters": {"epochs": 2}, "code": "a"}, {"parameters": {"epochs": 3}, "code": "b"})
+    ['parameters changed: epochs 2 → 3', 'code changed']
+    """
     reasons = []
     for part, value in now.items():
         if part not in before:

@@ -1,15 +1,19 @@
 """Where things lie in the book's repository, and reading and writing of its files."""
 
 import dataclasses
+import functools
 import hashlib
+import importlib.resources
 import json
 import os
 import tempfile
 from pathlib import Path
 
+import jsonschema
+
 from course_utils.errors import RunnerError
 
-__all__ = ["Project", "digest", "find_project", "read_json", "write_text"]
+__all__ = ["Project", "digest", "find_project", "read_json", "read_record", "record_validator", "write_text"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,3 +128,16 @@ def read_json(path):
     except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def read_record(path):
+    """Read the record of a run; None if it is absent or is not what :func:`record_validator` takes for one."""
+    record = read_json(path)
+    return record if record is not None and record_validator().is_valid(record) else None
+
+
+@functools.cache
+def record_validator():
+    """Return what checks that a record fits ``record.schema.json``."""
+    schema = json.loads((importlib.resources.files("course_utils.runner") / "record.schema.json").read_text())
+    return jsonschema.Draft202012Validator(schema)

@@ -18,7 +18,7 @@ from course_utils.errors import RunnerError
 from course_utils.results import METADATA_KEY
 from course_utils.runner.cards import card_files
 from course_utils.runner.ledger import banner, colophon, ledger_page, stand_ins, status_page
-from course_utils.runner.project import digest, read_json, write_text
+from course_utils.runner.project import digest, read_json, read_record, write_text
 
 __all__ = ["build_site", "merge", "rendered_profile", "stage"]
 
@@ -92,7 +92,7 @@ def stage(project, profile="quick"):
         The record behind each page.
     """
     names = sorted(path.stem for path in project.notebooks.glob("*.ipynb"))
-    records = {name: read_json(project.record(profile, name)) for name in names}
+    records = {name: read_record(project.record(profile, name)) for name in names}
     references = {name: read_json(project.reference(name)) for name in names}
     files, titles = _prose(project), {}
     for name in names:

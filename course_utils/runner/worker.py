@@ -4,29 +4,34 @@ Started by :mod:`course_utils.runner.execute` as ``python -m course_utils.runner
 is the kernel's. Standard output carries one JSON object a line; standard error is the log.
 """
 
+import datetime
 import json
 import os
 import resource
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import papermill
+from nbclient.exceptions import DeadKernelError
 from papermill.engines import NBClientEngine, papermill_engines
 from traitlets.config import Config
 
-__all__ = ["main"]
+__all__ = ["end_with_the_runner", "main"]
 
-FAILED_CELL = 3
+FAILED = 3
 RUNNER_GONE = 4
 
 
 class ReportingEngine(NBClientEngine):
-    """papermill's engine, with a line of JSON after each cell."""
+    """papermill's engine, with a line of JSON after each cell, and times that a clock set back does not touch."""
 
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, **kwargs):
+        began, clock = nb_man.now(), time.monotonic()
+        nb_man.now = lambda: began + datetime.timedelta(seconds=time.monotonic() - clock)
         complete, total, done = nb_man.cell_complete, len(nb_man.nb.cells), [0]
 
         def report(cell, **options):
@@ -44,15 +49,18 @@ def _say(**event):
     sys.stdout.flush()
 
 
-def _end_with_the_runner():
+def end_with_the_runner():
     """Stop at once when the runner has died, however it died; the kernel then ends by itself."""
-    sys.stdin.read()
-    os._exit(RUNNER_GONE)
+
+    def wait():
+        sys.stdin.read()
+        os._exit(RUNNER_GONE)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def main(job_file):
     """Execute the notebook that a job file names; return the exit code."""
-    threading.Thread(target=_end_with_the_runner, daemon=True).start()
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
     papermill_engines.register("course", ReportingEngine)
     config = Config()
@@ -74,7 +82,14 @@ def main(job_file):
             )
         except papermill.PapermillExecutionError as error:
             _say(error=f"{error.ename}: {error.evalue}")
-            return FAILED_CELL
+            return FAILED
+        except DeadKernelError:
+            _say(error="its kernel was killed from outside, as the system does when memory runs out")
+            return FAILED
+        except OSError as error:
+            # The disk is full, for instance: papermill could not write what the cells gave.
+            _say(error=f"{error.strerror}: {error.filename or job['output']}")
+            return FAILED
         finally:
             # The kernel has been waited for, so its peak is among this process's children (KiB on Linux).
             _say(peak_memory_bytes=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
@@ -82,4 +97,5 @@ def main(job_file):
 
 
 if __name__ == "__main__":
+    end_with_the_runner()
     sys.exit(main(sys.argv[1]))
