@@ -310,7 +310,7 @@ def _cifar_convnet(name, input_shape, n_classes, widths, *, pool=False, l1, l2):
     return keras.Model(inputs, _logits(name, x, n_classes, kernel_regularizer=penalty), name=name)
 
 
-def compact_convnet(filters=(16, 32, 64), *, input_shape=(32, 32, 3), n_classes=10, dropout=0.0):
+def compact_convnet(filters=(16, 32, 64), *, input_shape=(32, 32, 3), n_classes=10, dropout=0.0, norm_momentum=0.99):
     """The book's own network for "Doing better": pairs of normalised convolutions, pooled globally.
 
     Averaging over the whole image instead of flattening it is what keeps it small: no dense layer sees every
@@ -326,6 +326,8 @@ def compact_convnet(filters=(16, 32, 64), *, input_shape=(32, 32, 3), n_classes=
         Number of classes.
     dropout : float
         Share of the pooled features that training drops, 0 to 1.
+    norm_momentum : float
+        Share of the old value that batch normalisation keeps at each step, 0 to 1; see :func:`fashion_model`.
 
     Returns
     -------
@@ -336,7 +338,7 @@ def compact_convnet(filters=(16, 32, 64), *, input_shape=(32, 32, 3), n_classes=
     Raises
     ------
     ArgumentError
-        If a size or `dropout` is wrong.
+        If a size, `dropout` or `norm_momentum` is wrong.
 
     Examples
     --------
@@ -344,6 +346,7 @@ def compact_convnet(filters=(16, 32, 64), *, input_shape=(32, 32, 3), n_classes=
     73402
     """
     dropout = check_number("compact_convnet", "dropout", dropout, minimum=0, maximum=1)
+    momentum = check_number("compact_convnet", "norm_momentum", norm_momentum, minimum=0, maximum=1)
     inputs = x = _image_input("compact_convnet", input_shape)
     for i, width in enumerate(_sizes("compact_convnet", "filters", filters), start=1):
         if i > 1:
@@ -358,7 +361,7 @@ def compact_convnet(filters=(16, 32, 64), *, input_shape=(32, 32, 3), n_classes=
                 kernel_initializer="he_normal",
                 name=f"conv{i}{part}",
             )(x)
-            x = layers.BatchNormalization(name=f"norm{i}{part}")(x)
+            x = layers.BatchNormalization(momentum=momentum, name=f"norm{i}{part}")(x)
             x = layers.ReLU(name=f"relu{i}{part}")(x)
     x = layers.GlobalAveragePooling2D(name="embedding")(x)
     if dropout > 0:
@@ -497,7 +500,7 @@ def _double_convolutions(x, filters, kernel_size):
     return x
 
 
-def five_class_cnn(*, activation="sigmoid", input_shape=(28, 28, 1), n_classes=5):
+def five_class_cnn(*, activation="sigmoid", input_shape=(28, 28, 1), n_classes=5, norm_momentum=0.99):
     """The plain network of chapter 12: two convolutions, batch normalisation before and after each pooling.
 
     Parameters
@@ -508,6 +511,8 @@ def five_class_cnn(*, activation="sigmoid", input_shape=(28, 28, 1), n_classes=5
         Height, width and channels of an image.
     n_classes : int
         Number of classes.
+    norm_momentum : float
+        Share of the old value that batch normalisation keeps at each step, 0 to 1; see :func:`fashion_model`.
 
     Returns
     -------
@@ -517,7 +522,7 @@ def five_class_cnn(*, activation="sigmoid", input_shape=(28, 28, 1), n_classes=5
     Raises
     ------
     ArgumentError
-        If a size is wrong, or Keras does not know the activation.
+        If a size or `norm_momentum` is wrong, or Keras does not know the activation.
 
     Examples
     --------
@@ -531,18 +536,19 @@ def five_class_cnn(*, activation="sigmoid", input_shape=(28, 28, 1), n_classes=5
             f"five_class_cnn: activation is {activation!r}; it must be the name of a Keras activation such "
             "as 'sigmoid' or 'relu'"
         ) from error
+    momentum = check_number("five_class_cnn", "norm_momentum", norm_momentum, minimum=0, maximum=1)
     inputs = x = _image_input("five_class_cnn", input_shape)
     for i, width in ((1, 32), (2, 64)):
         x = layers.Conv2D(width, 3, activation=activation, name=f"conv{i}")(x)
-        x = layers.BatchNormalization(name=f"norm{i}a")(x)
+        x = layers.BatchNormalization(momentum=momentum, name=f"norm{i}a")(x)
         x = layers.MaxPooling2D(name=f"pool{i}")(x)
-        x = layers.BatchNormalization(name=f"norm{i}b")(x)
+        x = layers.BatchNormalization(momentum=momentum, name=f"norm{i}b")(x)
     x = layers.Flatten(name="flatten")(x)
-    x = layers.BatchNormalization(name="embedding")(x)
+    x = layers.BatchNormalization(momentum=momentum, name="embedding")(x)
     return keras.Model(inputs, _logits("five_class_cnn", x, n_classes), name="five_class_cnn")
 
 
-def resnet_v1(depth, *, shortcuts=True, input_shape=(28, 28, 1), n_classes=5, l2=1e-4):
+def resnet_v1(depth, *, shortcuts=True, input_shape=(28, 28, 1), n_classes=5, l2=1e-4, norm_momentum=0.99):
     """The residual network of chapter 12 for small images (He et al., 2016), with its shortcuts or without.
 
     A convolution, three stacks of n residual blocks with 16, 32 and 64 filters, global average pooling and a
@@ -561,6 +567,8 @@ def resnet_v1(depth, *, shortcuts=True, input_shape=(28, 28, 1), n_classes=5, l2
         Number of classes.
     l2 : float
         Penalty on every kernel, at least 0.
+    norm_momentum : float
+        Share of the old value that batch normalisation keeps at each step, 0 to 1; see :func:`fashion_model`.
 
     Returns
     -------
@@ -570,7 +578,7 @@ def resnet_v1(depth, *, shortcuts=True, input_shape=(28, 28, 1), n_classes=5, l2
     Raises
     ------
     ArgumentError
-        If `depth` is not 6n + 2 with n of at least 1, or a size or penalty is wrong.
+        If `depth` is not 6n + 2 with n of at least 1, or a size, the penalty or `norm_momentum` is wrong.
 
     Examples
     --------
@@ -588,13 +596,15 @@ def resnet_v1(depth, *, shortcuts=True, input_shape=(28, 28, 1), n_classes=5, l2
         why = ": with depth 2 the network holds no residual block" if depth == 2 else ""
         raise ArgumentError(f"resnet_v1: depth is {depth}; it must be 6n + 2 with n ≥ 1 (8, 14, 20, …){why}")
     penalty = keras.regularizers.L2(check_number("resnet_v1", "l2", l2, minimum=0))
+    momentum = check_number("resnet_v1", "norm_momentum", norm_momentum, minimum=0, maximum=1)
 
     def convolution(x, width, name, *, kernel_size=3, strides=1):
         options = {"padding": "same", "kernel_initializer": "he_normal", "kernel_regularizer": penalty}
         return layers.Conv2D(width, kernel_size, strides=strides, name=name, **options)(x)
 
     def normalised_relu(x, name):
-        return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_norm")(x))
+        x = layers.BatchNormalization(momentum=momentum, name=f"{name}_norm")(x)
+        return layers.ReLU(name=f"{name}_relu")(x)
 
     inputs = _image_input("resnet_v1", input_shape)
     x = convolution(inputs, 16, "stem")

@@ -1,5 +1,6 @@
 """The networks: their sizes to the last parameter, their outputs, and that they learn."""
 
+import functools
 import importlib.util
 import os
 import re
@@ -178,6 +179,16 @@ def test_norm_momentum_decides_how_far_one_step_moves_the_running_mean():
 
     assert np.abs(running_mean(0.5)).max() > 0
     np.testing.assert_allclose(running_mean(0.5), 50 * running_mean(0.99), rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "build", [models.five_class_cnn, models.compact_convnet, functools.partial(models.resnet_v1, 8)]
+)
+def test_norm_momentum_reaches_every_normalisation(build):
+    norms = [layer for layer in build(norm_momentum=0.8).layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert {layer.momentum for layer in norms} == {0.8}
+    with pytest.raises(ArgumentError, match="norm_momentum is 1.5; .* from 0 to 1"):
+        build(norm_momentum=1.5)
 
 
 def test_a_strong_l1_penalty_leaves_the_dense_weights_near_zero():
