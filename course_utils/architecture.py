@@ -53,11 +53,9 @@ def describe(model):
         - ``parameters``: how many numbers it holds, trainable or not (int);
         - ``formula``: how that count comes about;
         - ``multiply-adds``: multiplications of its dense layers and convolutions, an image (int). Additions
-        of biases,
-          batch normalisation and activations are left out, as is usual;
+          of biases, batch normalisation and activations are left out, as is usual;
         - ``activation bytes``: memory that its output takes, an image (int). Training keeps all of them for
-        the
-          backward pass.
+          the backward pass.
 
     Examples
     --------

@@ -316,7 +316,7 @@ def random_crop(x, *, min_size, probability=1.0, rng):
 
 
 def cutout(x, *, max_size, values=(0.0, 1.0), probability=1.0, rng):
-    """Cover a random rectangle of each image with one random colour [1]_ [2]_.
+    """Cover a random rectangle of each image with one random colour, as in DeVries and Taylor, or Zhong et al.
 
     Parameters
     ----------
@@ -343,11 +343,10 @@ def cutout(x, *, max_size, values=(0.0, 1.0), probability=1.0, rng):
 
     References
     ----------
-    .. [1] T. DeVries and G. W. Taylor, "Improved regularization of convolutional neural networks with
-    cutout",
-           arXiv:1708.04552, 2017 (squares of one size and colour, partly outside).
-    .. [2] Z. Zhong et al., "Random erasing data augmentation", AAAI 2020 (random rectangles and colours,
-    inside).
+    T. DeVries and G. W. Taylor, "Improved regularization of convolutional neural networks with cutout",
+    arXiv:1708.04552, 2017 (squares of one size and colour, partly outside).
+
+    Z. Zhong et al., "Random erasing data augmentation", AAAI 2020 (random rectangles and colours, inside).
 
     Examples
     --------

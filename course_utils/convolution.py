@@ -89,12 +89,12 @@ def convolve(image, kernel, *, padding=0, strides=1, dilation=1, mode="correlate
 
     Notes
     -----
-    The size of the result is ``(h + pad - span) // stride + 1`` with ``span = dilation * (kh - 1) + 1`` [1]_.
+    The size of the result is ``(h + pad - span) // stride + 1`` with ``span = dilation * (kh - 1) + 1``, as in
+    Dumoulin and Visin.
 
     References
     ----------
-    .. [1] V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285,
-           2016.
+    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285, 2016.
 
     Examples
     --------

@@ -209,7 +209,7 @@ class ClassifierReport:
 
     @property
     def balanced_accuracy(self):
-        """Mean recall of the classes that have images (float): each class counts the same, however small."""
+        """Mean recall of the classes that have images (float); each class counts the same, however small."""
         return float(self.per_class["recall"].mean())
 
     def most_confused(self, k=5):
@@ -519,12 +519,12 @@ class Timing:
 
     @property
     def median(self):
-        """Median seconds a call (float): what to expect."""
+        """Median seconds a call (float), which is what to expect."""
         return float(np.median(self.seconds))
 
     @property
     def minimum(self):
-        """Least seconds a call (float): what the machine can do when nothing else runs."""
+        """Least seconds a call (float), which the machine can do when nothing else runs."""
         return float(self.seconds.min())
 
 

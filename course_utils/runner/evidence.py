@@ -9,7 +9,7 @@ import re
 
 import nbformat
 
-from course_utils.runner.project import read_json
+from course_utils.runner.project import read_record
 
 __all__ = ["check_evidence", "failed_claims", "typed_numbers"]
 
@@ -68,7 +68,7 @@ def check_evidence(project, profile="quick"):
     """
     problems = []
     for path in sorted(project.notebooks.glob("*.ipynb")):
-        if record := read_json(project.record(profile, path.stem)):
+        if record := read_record(project.record(profile, path.stem)):
             notebook = nbformat.read(path, as_version=4)
             problems += [
                 f"notebooks/{path.name}: {problem}"

@@ -19,6 +19,7 @@ from course_utils.results import METADATA_KEY
 from course_utils.runner.cards import card_files
 from course_utils.runner.ledger import banner, colophon, ledger_page, stand_ins, status_page
 from course_utils.runner.project import digest, read_json, read_record, write_text
+from course_utils.runner.reference import api_files
 
 __all__ = ["build_site", "merge", "rendered_profile", "stage"]
 
@@ -103,6 +104,10 @@ def stage(project, profile="quick"):
     files["_config.yml"] = _config(project, records).encode()
     files["book/ledger.md"] = ledger_page(titles, records, references).encode()
     files["book/status.md"] = status_page(names, records).encode()
+    if b"book/api" in files["_toc.yml"]:
+        files.update(api_files())
+    if b"book/changelog" in files["_toc.yml"]:
+        files["book/changelog.md"] = (project.root / "CHANGELOG.md").read_bytes()
     # Cards take a while to make the first time; a book without the page goes without.
     if b"book/data_cards" in files["_toc.yml"]:
         files.update(card_files(project))
@@ -221,7 +226,7 @@ def _render(project, *, strict):
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(project.stage)]
     # All pages, because each one holds the list of chapters, and because Sphinx warns of a page only when it reads it.
     command += ["--path-output", str(project.root), "--all", "-n", "--keep-going", "-q", *(["-W"] if strict else [])]
-    environment = {**os.environ, "NO_COLOR": "1"}
+    environment = {**os.environ, "NO_COLOR": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     run = subprocess.run(
         command, cwd=project.root, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )

@@ -1,0 +1,53 @@
+import inspect
+from pathlib import Path
+
+import yaml
+
+import course_utils
+from course_utils.runner import reference, site
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_every_public_module_has_a_page_and_a_line():
+    files = reference.api_files()
+    overview = files["book/api.md"].decode()
+    names = [name for name in course_utils.__all__ if name not in ("cli", "runner")]
+    assert set(files) == {"book/api.md", *(f"book/api/{name}.md" for name in names)}
+    for name in names:
+        assert f".. automodule:: course_utils.{name}\n" in files[f"book/api/{name}.md"].decode()
+        first_line = inspect.getdoc(getattr(course_utils, name)).splitlines()[0]
+        assert f"| {{doc}}`{name} <api/{name}>` | {first_line}" in overview
+
+
+def test_a_page_changes_with_its_source(monkeypatch, tmp_path):
+    before = reference.api_files()
+    changed = tmp_path / "errors.py"
+    changed.write_text(reference._source("errors").read_text() + "\n# Another line.\n")
+    find = reference._source
+    monkeypatch.setattr(reference, "_source", lambda name: changed if name == "errors" else find(name))
+    after = reference.api_files()
+    assert [name for name in before if before[name] != after[name]] == ["book/api/errors.md"]
+
+
+def test_pages_hold_docstrings_and_links_between_modules(make_project):
+    project = make_project({"01_one": ["n = 2"]})
+    toc = yaml.safe_load((project.root / "_toc.yml").read_text())
+    toc["chapters"] += [{"file": "book/api", "sections": [{"glob": "book/api/*"}]}, {"file": "book/changelog"}]
+    (project.root / "_toc.yml").write_text(yaml.safe_dump(toc))
+    (project.root / "CHANGELOG.md").write_text("# Change log\n\nIt all began.\n")
+    own = yaml.safe_load((project.root / "_config.yml").read_text())
+    ours = yaml.safe_load((ROOT / "_config.yml").read_text())
+    settings = ours["sphinx"]["config"]
+    extensions = [name for name in settings["extensions"] if name.startswith("sphinx.ext.")]
+    own["sphinx"] = {
+        "extra_extensions": extensions,
+        "config": {key: settings[key] for key in settings if key.startswith(("auto", "napoleon", "nitpick"))},
+    }
+    (project.root / "_config.yml").write_text(yaml.safe_dump(own))
+    assert site.build_site(project)
+    page = (project.html / "book" / "api" / "retrieval.html").read_text()
+    assert "cmc_curve" in page
+    assert "non-decreasing, at most 1" in page
+    assert 'href="errors.html#course_utils.errors.ArgumentError"' in page
+    assert "It all began." in (project.html / "book" / "changelog.html").read_text()
