@@ -197,10 +197,16 @@ class Screen:
 
     def products(self, start, stop, block, out):
         """Write the expensive part of the values of probes `start` to `stop` and a block into `out`."""
+        probe = self._rows[start:stop]
         if self._metric == "l1":
-            out[:] = cdist(self._rows[start:stop], block[0], "cityblock")
+            pieces = [slice(first, first + 16) for first in range(0, len(probe), 16)]
+
+            def fill(rows):
+                out[rows] = cdist(probe[rows], block[0], "cityblock")
+
+            map_threads(fill, pieces)
         else:
-            np.matmul(self._rows[start:stop], block[0].T, out=out)
+            np.matmul(probe, block[0].T, out=out)
 
     def finish(self, values, block):
         """Turn some rows of :meth:`products` into screened values, in place."""

@@ -120,24 +120,44 @@ class TestEmbedding:
             Embedding(**arguments)
 
 
+# In a process of its own: the server's threads cannot be stopped, and one that still reads events when the interpreter
+# ends aborts the process that it lives in, after the last test.
+SERVE_TENSORBOARD = """
+import sys
+from tensorboard import program
+from tensorboard.plugins.core.core_plugin import CorePluginLoader
+from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin
+
+server = program.TensorBoard(plugins=[CorePluginLoader(), ProjectorPlugin])
+server.configure(logdir=sys.argv[1], host="127.0.0.1", port=0, load_fast="false")
+print(server.launch(), flush=True)
+sys.stdin.read()
+"""
+
+
 @pytest.fixture(scope="module")
 def tensorboard(tmp_path_factory):
     """TensorBoard's own projector, on this machine, with two embeddings."""
+    pytest.importorskip("tensorboard")
     embeddings = [example("train", n_points=11, channels=3), example("test", seed=1)]
     folder = write_logdir(tmp_path_factory.mktemp("logs"), embeddings)
-    program = pytest.importorskip("tensorboard.program")
-    core = pytest.importorskip("tensorboard.plugins.core.core_plugin")
-    plugin = pytest.importorskip("tensorboard.plugins.projector.projector_plugin")
-    server = program.TensorBoard(plugins=[core.CorePluginLoader(), plugin.ProjectorPlugin])
-    server.configure(logdir=str(folder), host="127.0.0.1", port=0, load_fast="false")
-    address = server.launch()
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVE_TENSORBOARD, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    address = server.stdout.readline().strip()
 
     def get(route, **query):
         query = urllib.parse.urlencode(query)
         with urllib.request.urlopen(f"{address}data/plugin/projector/{route}?{query}", timeout=60) as answer:
             return answer.read()
 
-    return get, {embedding.name: embedding for embedding in embeddings}
+    yield get, {embedding.name: embedding for embedding in embeddings}
+    server.kill()
+    server.communicate()
 
 
 class TestLogdir:
