@@ -20,6 +20,7 @@ __all__ = [
     "datasets",
     "errors",
     "evaluation",
+    "exercises",
     "images",
     "metric_learning",
     "models",

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from course_utils import datasets
 from course_utils.errors import CourseError
-from course_utils.runner import check, evidence, execute, plan, site
+from course_utils.runner import check, evidence, execute, plan, site, student
 from course_utils.runner.project import find_project
 
 __all__ = ["main"]
@@ -195,6 +195,16 @@ def check_command(context):
         click.echo(problem)
     click.echo(f"{len(problems)} problems in {project.html.relative_to(project.root)}/")
     context.exit(1 if problems else 0)
+
+
+@main.command("student-edition")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--profile", type=click.Choice(plan.PROFILES), default="quick", show_default=True)
+@click.option("--only", multiple=True, metavar="NAME", help="Only this notebook; may be repeated.")
+def student_command(folder, profile, only):
+    """Write the notebooks to a new FOLDER, their solutions emptied, with a self-check for each exercise."""
+    for name, count in student.student_edition(find_project(), folder, profile=profile, only=only).items():
+        click.echo(f"{name}: {count} exercises")
 
 
 @main.group()

@@ -27,6 +27,7 @@ FLOORS = {
     **dict.fromkeys(["models", "metric_learning", "augment", "retrieval", "evaluation"], 2),
     **dict.fromkeys(["reranking", "retrieval_dask"], 2.5),
     **dict.fromkeys(["plots", "projector", "results"], 3),
+    "exercises": 3.5,
     **dict.fromkeys(["runner", "cli"], 4),
 }
 

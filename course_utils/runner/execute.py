@@ -28,6 +28,7 @@ import psutil
 
 from course_utils import results
 from course_utils.errors import RunnerError
+from course_utils.runner.answers import NOTE_TAG, with_notes
 from course_utils.runner.plan import parts_after_run, stale_reasons
 from course_utils.runner.project import digest, read_json, read_record, record_validator, write_text
 
@@ -290,7 +291,10 @@ def _execute(job, notebook, folder, log, environment, notify, runs):
     clock = time.monotonic()
     order = folder / "job.json"
     output = folder / f"{job.name}.ipynb"
-    order.write_text(json.dumps({"input": str(notebook), "output": str(output), "parameters": job.injected}))
+    noting = folder / "noting.ipynb"
+    source = nbformat.read(notebook, as_version=4)
+    nbformat.write(with_notes(source, job.name), noting)
+    order.write_text(json.dumps({"input": str(noting), "output": str(output), "parameters": job.injected}))
     said, late = {}, threading.Event()
     command = [sys.executable, "-m", "course_utils.runner.worker", str(order)]
     with (
@@ -379,7 +383,7 @@ def _gather(notebook):
     """Collect what the cells recorded, claimed and loaded."""
     records, claims, data, cells = {}, [], [], []
     for cell in notebook["cells"] if notebook else []:
-        if cell["cell_type"] != "code":
+        if cell["cell_type"] != "code" or NOTE_TAG in cell["metadata"].get("tags", []):
             continue
         times = cell["metadata"].get("papermill", {})
         cells.append({"seconds": times.get("duration"), "failed": bool(times.get("exception"))})

@@ -17,6 +17,7 @@ import yaml
 import course_utils
 from course_utils import datasets, results
 from course_utils.errors import CourseError, RunnerError
+from course_utils.runner.answers import answers_digest
 from course_utils.runner.project import digest, read_record
 
 __all__ = [
@@ -240,8 +241,15 @@ def parts_here(job, notebook):
 
 
 def code_cells(notebook):
-    """The code of a notebook, cell by cell: what its result depends on. Prose and outputs are left out."""
-    return [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    """The code of a notebook, cell by cell: what its result depends on.
+
+    Prose and outputs are left out, and so is the set-up cell, which does nothing where the package is installed.
+    """
+    return [
+        cell["source"]
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code" and "setup" not in cell["metadata"].get("tags", [])
+    ]
 
 
 def declared_parameters(path):
@@ -388,10 +396,12 @@ def _check_parameter(notebook, parameter, value, declared):
 
 
 def _parts(project, name, parameters, data):
-    cells = code_cells(_read_notebook(project.notebook(name)))
+    notebook = _read_notebook(project.notebook(name))
+    cells = code_cells(notebook)
     lock = project.root / "requirements.lock"
     return {
         "code": digest(cells),
+        "answers": answers_digest(notebook),
         "parameters": parameters,
         "reported": digest(_reported(name)),
         "lock file": digest(lock.read_bytes()) if lock.is_file() else None,
@@ -449,7 +459,7 @@ def differences(before, now):
         elif before[part] != value:
             reasons.append(
                 f"{part} changed"
-                if part in ("code", "reported", "lock file")
+                if part in ("code", "answers", "reported", "lock file")
                 else f"{part} changed: {before[part]} → {value}"
             )
     return reasons

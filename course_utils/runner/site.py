@@ -16,6 +16,7 @@ import yaml
 
 from course_utils.errors import RunnerError
 from course_utils.results import METADATA_KEY
+from course_utils.runner.answers import NOTE_TAG
 from course_utils.runner.cards import card_files
 from course_utils.runner.ledger import banner, colophon, ledger_page, stand_ins, status_page
 from course_utils.runner.project import digest, read_json, read_record, write_text
@@ -24,8 +25,8 @@ from course_utils.runner.reference import api_files
 __all__ = ["build_site", "merge", "rendered_profile", "stage"]
 
 _ANNOUNCEMENT = "This copy of the book was made from procedural data: its numbers are not those of the real data sets."
-# What papermill adds to a notebook, besides the injected parameters.
-_PAPERMILL_TAGS = {"papermill-error-cell-tag"}
+# What papermill and the runner add to a notebook, besides the injected parameters.
+_ADDED_TAGS = {"papermill-error-cell-tag", NOTE_TAG}
 
 
 def build_site(project, profile="quick"):
@@ -149,7 +150,7 @@ def merge(source, executed):
 
 def _added(cell):
     tags = set(cell["metadata"].get("tags", []))
-    return bool(tags & {"injected-parameters", *_PAPERMILL_TAGS})
+    return bool(tags & {"injected-parameters", *_ADDED_TAGS})
 
 
 def _silent(output):

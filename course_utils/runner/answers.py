@@ -1,0 +1,181 @@
+"""Answers: which exercises a notebook has, and what the answer of each one is.
+
+The answer of an exercise is what its solution cell's metadata names, ``{"course": {"answer": "steps.sum()"}}``, with a
+``tolerance`` where the run decides the last digits, and ``asks``, what to answer in words. Without that it is the last
+name that the solution assigns at top level, or what its last line shows.
+"""
+
+import ast
+import copy
+import dataclasses
+import re
+
+import nbformat
+
+from course_utils.errors import RunnerError
+from course_utils.runner.project import digest
+
+__all__ = ["NOTE_TAG", "Exercise", "answers_digest", "exercises", "with_notes"]
+
+NOTE_TAG = "answer-note"
+_EXERCISE = re.compile(r"```\{exercise-start\} *(.*?)\n((?::\w+:.*\n)*)```\n(.*?)\n```\{exercise-end\}\n```", re.S)
+_SOLUTION = re.compile(r"```\{solution-start\} *(\S+)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Exercise:
+    """One exercise with its solution.
+
+    Attributes
+    ----------
+    label, title, text : str
+    cell : int
+        The cell that holds the exercise.
+    start, stop : int
+        Cells ``start`` to ``stop - 1`` are the solution, its two markers included.
+    last_code : int
+        The last code cell of the solution.
+    candidates : tuple of str
+        Expressions of the answer; the first that has a value of a known kind counts.
+    tolerance : float or None
+    asks : str
+        What is asked for, in words; may be empty.
+    """
+
+    label: str
+    title: str
+    text: str
+    cell: int
+    start: int
+    stop: int
+    last_code: int
+    candidates: tuple
+    tolerance: float | None
+    asks: str
+
+    @property
+    def level(self):
+        """How hard it is: the number of stars that its text begins with."""
+        return len(self.text) - len(self.text.lstrip("★"))
+
+
+def exercises(notebook, name):
+    """List the exercises of a notebook.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        A source, or an executed copy.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    list of Exercise
+
+    Raises
+    ------
+    RunnerError
+        If an exercise has no solution, a solution no end or no code, or the metadata of an answer are wrong.
+    """
+    cells = notebook["cells"]
+    solutions = {match[1]: i for i, cell in _markdown(cells) if (match := _SOLUTION.search(cell["source"]))}
+    found = []
+    for i, cell in _markdown(cells):
+        if match := _EXERCISE.search(cell["source"]):
+            label = re.search(r":label: *(\S+)", match[2] or "")
+            if label is None or label[1] not in solutions:
+                raise RunnerError(f"{name}: exercise {match[1]!r} has no label, or no solution that names its label")
+            found.append(_exercise(cells, name, i, match, label[1], solutions[label[1]]))
+    return found
+
+
+def with_notes(notebook, name):
+    """Return a copy that notes the answer of each solution as it runs, in cells tagged ``answer-note``.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        A source.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+    """
+    noted = copy.deepcopy(notebook)
+    for exercise in reversed(exercises(notebook, name)):
+        candidates = ", ".join(f"{text!r}: lambda: {text}" for text in exercise.candidates)
+        source = (
+            "import course_utils.exercises\n\n"
+            f"course_utils.exercises.note({exercise.label!r}, {{{candidates}}}, tolerance={exercise.tolerance!r});"
+        )
+        cell = nbformat.v4.new_code_cell(source, id=f"note-{digest(exercise.label)[:8]}")
+        cell["metadata"]["tags"] = [NOTE_TAG]
+        noted["cells"].insert(exercise.last_code + 1, cell)
+    return noted
+
+
+def answers_digest(notebook):
+    """Hash what the notes of a notebook's answers depend on, besides its code: a change asks for another run."""
+    return digest([_settings(cell) for cell in notebook["cells"] if _settings(cell)])
+
+
+def _markdown(cells):
+    return [(i, cell) for i, cell in enumerate(cells) if cell["cell_type"] == "markdown"]
+
+
+def _exercise(cells, name, place, match, label, start):
+    stop = next((i for i, cell in _markdown(cells) if i > start and "{solution-end}" in cell["source"]), None)
+    if stop is None:
+        raise RunnerError(f"{name}: the solution of {label} has no end")
+    code = [i for i in range(start, stop) if cells[i]["cell_type"] == "code"]
+    if not code:
+        raise RunnerError(f"{name}: the solution of {label} has no code; its answer must be computed")
+    settings = next((_settings(cells[i]) for i in reversed(code) if _settings(cells[i])), {})
+    where = f"{name}: the answer of {label}"
+    sources = [cells[i]["source"] for i in code]
+    candidates = (settings["answer"],) if "answer" in settings else _guesses(where, sources)
+    tolerance = settings.get("tolerance")
+    if not candidates:
+        raise RunnerError(f"{where} is nowhere: the solution must assign a name, or its metadata say what it is")
+    for candidate in candidates:
+        _check_expression(where, candidate)
+    if tolerance is not None and (isinstance(tolerance, bool) or not isinstance(tolerance, (int, float))):
+        raise RunnerError(f"{where} has tolerance {tolerance!r}; it must be a number")
+    asks = settings.get("asks", "")
+    return Exercise(label, match[1].strip(), match[3], place, start, stop + 1, code[-1], candidates, tolerance, asks)
+
+
+def _settings(cell):
+    return dict(cell["metadata"].get("course", {}))
+
+
+def _check_expression(where, text):
+    try:
+        ast.parse(text, mode="eval")
+    except (SyntaxError, TypeError):
+        raise RunnerError(f"{where} is {text!r}; it must be a Python expression") from None
+
+
+def _guesses(where, sources):
+    """The names that the solution assigns at top level, the last first; then what its last line shows."""
+    names, shows = [], False
+    for source in sources:
+        try:
+            body = ast.parse(
+                "\n".join("" if line.startswith(("%", "!")) else line for line in source.splitlines())
+            ).body
+        except SyntaxError as error:
+            raise RunnerError(f"{where} cannot be found: line {error.lineno} is no valid Python: {error.msg}") from None
+        for statement in body:
+            if isinstance(statement, ast.Assign):
+                for target in statement.targets:
+                    names += [node.id for node in ast.walk(target) if _is_stored(node)]
+        shows = bool(body) and isinstance(body[-1], ast.Expr)
+    return (*dict.fromkeys(reversed(names)), *(["_"] if shows else []))
+
+
+def _is_stored(node):
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id != "_"

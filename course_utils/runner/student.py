@@ -1,0 +1,136 @@
+"""Student edition: executed notebooks in, notebooks without solutions but with self-checks out."""
+
+import copy
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+from course_utils import results
+from course_utils.errors import RunnerError
+from course_utils.runner.answers import exercises
+from course_utils.runner.plan import plan, stale_reasons
+from course_utils.runner.project import read_json
+
+__all__ = ["student_edition", "student_notebook"]
+
+
+def student_edition(project, folder, *, profile="quick", only=()):
+    """Write the student edition: each notebook with its solutions emptied, and a self-check for each exercise.
+
+    Parameters
+    ----------
+    project : Project
+        The checkout. Its notebooks have been run: the self-checks compare with what the solutions gave.
+    folder : str or path-like
+        Where to write to. It must not exist, or be empty. It appears whole or not at all.
+    profile : {"quick", "full"}, optional
+        Whose results the self-checks compare with.
+    only : sequence of str, optional
+        Names, or unambiguous beginnings of names, of the notebooks wanted; all if empty.
+
+    Returns
+    -------
+    dict of str to int
+        The notebooks written, and how many exercises each one has.
+
+    Raises
+    ------
+    RunnerError
+        If the folder holds something, or a notebook has not been run as it stands.
+    """
+    folder = Path(folder).resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunnerError(f"student edition: {folder} is there and not empty; name a new folder")
+    if not folder.parent.is_dir():
+        raise RunnerError(f"student edition: {folder.parent} is no folder; the new one is made in an existing one")
+    written, notebooks = {}, {}
+    for job in plan(project, profile, only):
+        if reasons := stale_reasons(project, job):
+            raise RunnerError(f"student edition: {job.name} must run first ({'; '.join(reasons)}): `course run`")
+        source = nbformat.read(project.notebook(job.name), as_version=4)
+        executed = nbformat.read(project.executed(profile, job.name), as_version=4)
+        record = read_json(project.record(profile, job.name))
+        notebooks[job.name] = student_notebook(source, _notes(executed), job.name, _made_from(record))
+        written[job.name] = len(exercises(source, job.name))
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        for name, notebook in notebooks.items():
+            nbformat.write(notebook, draft / f"{name}.ipynb")
+        draft.chmod(0o755)
+        os.replace(draft, folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return written
+
+
+def student_notebook(source, notes, name, made_from=""):
+    """Empty the solutions of one notebook.
+
+    Parameters
+    ----------
+    source : nbformat.NotebookNode
+        The chapter.
+    notes : dict of str to dict
+        For each exercise what its executed solution noted: its ``key``, and the ``expression`` behind it.
+    name : str
+        What messages call it.
+    made_from : str, optional
+        What a self-check says beside a wrong answer.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+        A new notebook.
+
+    Raises
+    ------
+    RunnerError
+        If an exercise has no key.
+    """
+    edition = copy.deepcopy(source)
+    cells = edition["cells"]
+    # From the end, so that the places of those before stay.
+    for exercise in reversed(exercises(source, name)):
+        note = notes.get(exercise.label, {})
+        if note.get("key") is None:
+            raise RunnerError(
+                f"student edition: {name} has no checkable answer to {exercise.label}: none of "
+                f"{', '.join(exercise.candidates)} is a number, a word or a table of these; name one "
+                'in the metadata of the solution cell, {"course": {"answer": "EXPRESSION"}}'
+            )
+        cells[exercise.start : exercise.stop] = _empty(exercise, note, made_from)
+        cells[exercise.cell]["source"] = f"### {exercise.title}\n\n{exercise.text}"
+    return edition
+
+
+def _empty(exercise, note, made_from):
+    # Names of Python cannot hold the hyphens of a label.
+    answer = exercise.label.replace("-", "_")
+    asked = exercise.asks or f"what the solution calls `{note['expression']}`"
+    prompt = f"# Put your answer here: {asked}.\n{answer} = ..."
+    arguments = (repr(exercise.label), answer, repr(note["key"]), f"made_from={made_from!r}")
+    test = "# Self-check: run this cell to see whether your answer is right.\nfrom course_utils import exercises\n\n"
+    test += "\n".join(["exercises.check(", *(f"    {argument}," for argument in arguments), ")"])
+    made = []
+    for part, code, tags in (("answer", prompt, ["answer"]), ("check", test, ["self-check"])):
+        cell = nbformat.v4.new_code_cell(code, id=f"{part}-{exercise.label}"[:64])
+        cell["metadata"]["tags"] = tags
+        made.append(cell)
+    return made
+
+
+def _notes(executed):
+    """What the solutions noted as they ran."""
+    outputs = [output for cell in executed["cells"] for output in cell.get("outputs", [])]
+    left = [output.get("metadata", {}).get(results.METADATA_KEY, {}) for output in outputs]
+    return {each["content"]["label"]: each["content"] for each in left if each.get("kind") == "answer"}
+
+
+def _made_from(record):
+    parameters = ", ".join(f"{name}={value!r}" for name, value in record["parameters"].items() if name != "data_dir")
+    data = "; ".join(f"{each['name']} ({each['kind']})" for each in record["data"])
+    return f"The check was made with {parameters}" + (f", on {data}" if data else "") + "."
