@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from course_utils import results
-from course_utils.runner import plan
+from course_utils.runner import answers, plan
 from course_utils.runner.project import Project
 
 PROJECT = Project(Path(__file__).parents[2])
@@ -78,6 +78,40 @@ def test_three_exercises_with_solutions(notebook):
     for label in labels:
         assert "{solution-start} " + label in text
     assert [cell for cell in code(notebook) if "solution" in cell["metadata"].get("tags", [])]
+
+
+def test_exercises_are_graded_and_have_an_answer_that_can_be_checked(notebook):
+    # Reading them raises an error for an exercise whose answer is nowhere.
+    levels = [exercise.level for exercise in answers.exercises(notebook, notebook["name"])]
+    assert levels == sorted(levels)
+    assert set(levels) == {1, 2, 3}
+
+
+def test_no_cell_needs_what_a_solution_makes(notebook):
+    # Students have none of it.
+    made = set()
+    inside = {i for each in answers.exercises(notebook, notebook["name"]) for i in range(each.start, each.stop)}
+    for i, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] != "code":
+            continue
+        body = ast.parse(re.sub(r"^\s*[%!].*$", "", cell["source"], flags=re.M))
+        if i in inside:
+            made |= {name for statement in body.body for name in top_level_names(statement)}
+        else:
+            names = [node for node in ast.walk(body) if isinstance(node, ast.Name)]
+            own = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+            assert not made & ({node.id for node in names} - own), cell["source"]
+            made -= {name for statement in body.body for name in top_level_names(statement)}
+
+
+def top_level_names(statement):
+    """Names that a statement makes, those within its comprehensions and functions left out."""
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        return {statement.name}
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    inner = [name for part in getattr(statement, "body", []) for name in top_level_names(part)]
+    stored = [node.id for target in targets if target for node in ast.walk(target) if isinstance(node, ast.Name)]
+    return {*inner, *stored}
 
 
 def test_data_leave_a_line_of_provenance(notebook):
