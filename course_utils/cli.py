@@ -57,8 +57,10 @@ def _run_options(command):
             type=click.IntRange(min=1),
             default=_cores,
             show_default="the cores",
-            help="Notebooks at a time.",
+            help="Notebooks at a time on this machine.",
         ),
+        click.option("--dask", metavar="ADDRESS", help="Run on the cluster of this scheduler, tcp://host:8786."),
+        click.option("--upload", is_flag=True, help="With --dask: send the package and the data to the workers."),
     ]
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
 
@@ -76,11 +78,11 @@ _only_option = click.option(
 @_only_option
 @_run_options
 @click.pass_context
-def run(context, profile, only, force, jobs):
+def run(context, profile, only, **how):
     """Execute the notebooks whose last run no longer stands."""
     project = find_project()
     with execute.build_lock(project):
-        context.exit(_report(project, *_run(project, plan.plan(project, profile, only), force=force, jobs=jobs)))
+        context.exit(_report(project, *_run(project, plan.plan(project, profile, only), **how)))
 
 
 @main.command("sweep")
@@ -90,7 +92,7 @@ def run(context, profile, only, force, jobs):
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the table: .parquet or .csv.")
 @_run_options
 @click.pass_context
-def sweep_command(context, notebook, grid, seeds, out, profile, force, jobs):
+def sweep_command(context, notebook, grid, seeds, out, profile, **how):
     """Execute a notebook with every combination of some parameters, and gather the results into one table."""
     from course_utils.runner import sweep
 
@@ -99,7 +101,7 @@ def sweep_command(context, notebook, grid, seeds, out, profile, force, jobs):
     project = find_project()
     points = plan.points(project, notebook, sweep.grid_points(grid, seeds), profile)
     with execute.build_lock(project):
-        planned, outcome, messages = _run(project, points, force=force, jobs=jobs)
+        planned, outcome, messages = _run(project, points, **how)
         table = sweep.gather(project, planned, outcome)
     code = _report(project, planned, outcome, messages)
     if out is not None:
@@ -133,11 +135,11 @@ def plot_command(table, x, y, by, out):
 @_only_option
 @_run_options
 @click.pass_context
-def book(context, profile, only, force, jobs):
+def book(context, profile, only, **how):
     """Execute what is stale, then render the site; a failed notebook has a page that says so."""
     project = find_project()
     with execute.build_lock(project):
-        code = _report(project, *_run(project, plan.plan(project, profile, only), force=force, jobs=jobs))
+        code = _report(project, *_run(project, plan.plan(project, profile, only), **how))
         _site(project, profile)
         problems = evidence.check_evidence(project, profile)
     for problem in problems:
@@ -254,10 +256,17 @@ def data_verify(context, names):
     context.exit(1 if failed else 0)
 
 
-def _run(project, planned, *, force, jobs):
+def _run(project, planned, *, force, jobs, dask, upload):
     """Execute, with progress; return the jobs, how each one ended, and the last message of each."""
+    if upload and dask is None:
+        raise click.UsageError("--upload needs --dask")
     with _Progress() as progress:
-        outcome = execute.run_jobs(project, planned, force=force, workers=jobs, notify=progress)
+        if dask is None:
+            outcome = execute.run_jobs(project, planned, force=force, workers=jobs, notify=progress)
+        else:
+            from course_utils.runner import cluster
+
+            outcome = cluster.run_jobs(project, planned, dask, force=force, upload=upload, notify=progress)
     return planned, outcome, progress.messages
 
 

@@ -319,7 +319,7 @@ def reachable_modules(cells):
         if path is None or name in found:
             continue
         found[name] = path
-        waiting.extend(_imports_of_file(path))
+        waiting.extend(_imports_of_file(path, path.stat().st_mtime_ns))
         # Importing a module imports the packages around it.
         waiting.append(name.rpartition(".")[0])
     return found
@@ -512,7 +512,8 @@ def _imported(tree):
 
 
 @functools.cache
-def _imports_of_file(path):
+def _imports_of_file(path, changed):
+    """The imports of a file as of a date: the worker of a cluster lives longer than the files stay the same."""
     return tuple(_imported(ast.parse(path.read_text(encoding="utf-8"))))
 
 

@@ -7,6 +7,7 @@ is the kernel's. Standard output carries one JSON object a line; standard error 
 import datetime
 import json
 import os
+import re
 import resource
 import sys
 import tempfile
@@ -23,6 +24,7 @@ __all__ = ["end_with_the_runner", "main"]
 
 FAILED = 3
 RUNNER_GONE = 4
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class ReportingEngine(NBClientEngine):
@@ -81,6 +83,7 @@ def main(job_file):
                 config=config,
             )
         except papermill.PapermillExecutionError as error:
+            sys.stderr.write(_COLOURS.sub("", str(error)))
             _say(error=f"{error.ename}: {error.evalue}")
             return FAILED
         except DeadKernelError:
