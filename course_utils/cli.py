@@ -15,7 +15,7 @@ from rich.table import Table
 
 from course_utils import datasets
 from course_utils.errors import CourseError
-from course_utils.runner import check, evidence, execute, plan, site, student
+from course_utils.runner import check, evidence, execute, plan, repository, site, student
 from course_utils.runner.project import find_project
 
 __all__ = ["main"]
@@ -197,6 +197,15 @@ def check_command(context):
         click.echo(problem)
     click.echo(f"{len(problems)} problems in {project.html.relative_to(project.root)}/")
     context.exit(1 if problems else 0)
+
+
+@main.command("set-repository")
+@click.argument("url")
+@click.option("--branch", default="main", show_default=True, help="What the Colab buttons open.")
+def repository_command(url, branch):
+    """Write the book's public address, https://HOST/OWNER/NAME, wherever it is needed; "" takes it out."""
+    changed = repository.set_repository(find_project(), url, branch=branch)
+    click.echo("\n".join(f"changed: {name}" for name in changed) or "nothing to change")
 
 
 @main.command("student-edition")
