@@ -19,6 +19,7 @@ from course_utils.results import METADATA_KEY
 from course_utils.runner.answers import NOTE_TAG
 from course_utils.runner.cards import card_files
 from course_utils.runner.ledger import banner, colophon, ledger_page, stand_ins, status_page
+from course_utils.runner.mistakes import mistakes_page
 from course_utils.runner.project import digest, read_json, read_record, write_text
 from course_utils.runner.reference import api_files
 
@@ -107,6 +108,8 @@ def stage(project, profile="quick"):
     files["book/status.md"] = status_page(names, records).encode()
     if b"book/api" in files["_toc.yml"]:
         files.update(api_files())
+    if b"book/mistakes" in files["_toc.yml"]:
+        files["book/mistakes.md"] = mistakes_page(project).encode()
     if b"book/changelog" in files["_toc.yml"]:
         files["book/changelog.md"] = (project.root / "CHANGELOG.md").read_bytes()
     # Cards take a while to make the first time; a book without the page goes without.
