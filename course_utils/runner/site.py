@@ -95,7 +95,7 @@ def stage(project, profile="quick"):
         The record behind each page.
     """
     names = sorted(path.stem for path in project.notebooks.glob("*.ipynb"))
-    records = {name: read_record(project.record(profile, name)) for name in names}
+    records = {name: _standing(project, profile, name) for name in names}
     references = {name: read_json(project.reference(name)) for name in names}
     files, titles = _prose(project), {}
     for name in names:
@@ -180,6 +180,13 @@ def _drop_repeated_records(cells):
             kept.append(output)
         if cell["cell_type"] == "code":
             cell["outputs"] = kept[::-1]
+
+
+def _standing(project, profile, name):
+    """Read a record; None where it is damaged, or its executed notebook is another one."""
+    record, executed = read_record(project.record(profile, name)), project.executed(profile, name)
+    found = digest(executed.read_bytes()) if executed.is_file() else None
+    return record if record is not None and record["executed_sha256"] == found else None
 
 
 def _staged_notebook(project, profile, name, record, reference):
