@@ -1,10 +1,8 @@
 """Numbers and claims that a notebook leaves behind for the book.
 
 A recorded number travels as the metadata of a hidden notebook output. So it needs no side file, it survives
-papermill, `myst-nb`_ can set it in the text with ``{glue:text}``, and the runner reads it from the executed notebook.
+papermill, MyST-NB can set it in the text with ``{glue:text}``, and the runner reads it from the executed notebook.
 Outside a notebook the same calls only fill this process's own log.
-
-.. _myst-nb: https://myst-nb.readthedocs.io
 """
 
 import dataclasses
