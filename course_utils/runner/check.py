@@ -6,6 +6,7 @@ page it is on, relative to the site's folder.
 
 import dataclasses
 import html.parser
+import re
 import urllib.parse
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import yaml
 
 from course_utils.errors import RunnerError
 
-__all__ = ["check_external", "check_links", "check_outputs", "check_pages", "check_site"]
+__all__ = ["check_external", "check_links", "check_outputs", "check_pages", "check_site", "check_weight"]
 
 # The browser fetches what these attributes name, as it opens the page. An <a href> waits for a click.
 _RESOURCES = {
@@ -30,6 +31,8 @@ _RESOURCES = {
     ("video", "poster"),
     ("video", "src"),
 }
+_WEIGHT_LIMIT = 3_000_000
+_STYLE_ADDRESS = re.compile(r"""(?:url\(\s*|@import\s+)["']?([^"')\s]+)""")
 # These relations of a <link> say something about the page; all others make the browser fetch.
 _SILENT_RELATIONS = {"alternate", "author", "canonical", "help", "index", "license", "next", "prev", "search"}
 
@@ -60,6 +63,8 @@ def check_site(folder, toc):
         *_outputs(pages),
         *_links(Path(folder), pages),
         *_external(pages),
+        *_external_styles(Path(folder)),
+        *_heavy(Path(folder), pages, _WEIGHT_LIMIT),
     ]
 
 
@@ -138,7 +143,28 @@ def check_external(folder):
     -------
     list of str
     """
-    return _external(_read_pages(folder))
+    return [*_external(_read_pages(folder)), *_external_styles(Path(folder))]
+
+
+def check_weight(folder, *, limit=_WEIGHT_LIMIT):
+    """List the pages that are too heavy for a slow line.
+
+    A page weighs what it and all that it fetches take on disk, uncompressed: scripts, style sheets and the fonts that
+    these name, and all images, also those that wait until a reader scrolls to them. Frames, such as a projector, do not
+    count: they are loaded apart.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        The rendered site.
+    limit : int, optional
+        Bytes that a page may weigh.
+
+    Returns
+    -------
+    list of str
+    """
+    return _heavy(Path(folder), _read_pages(folder), limit)
 
 
 def _toc_files(entry):
@@ -178,13 +204,19 @@ class _Page(html.parser.HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.anchors, self.references, self.error_lines = set(), [], []
-        self._may_fail = False
+        self._may_fail, self.is_article, self._in_style = False, False, False
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag, attributes):
         attributes = {name: value or "" for name, value in attributes}
         classes = attributes.get("class", "").split()
+        self.is_article |= tag == "article"
+        self._in_style = tag == "style"
+        self._note_styles(tag, attributes.get("style", ""))
+        for candidate in attributes.get("srcset", "").split(","):
+            if candidate.strip():
+                self._note(tag, candidate.split()[0], fetched=True)
         if "cell" in classes:
             self._may_fail = "tag_raises-exception" in classes
         if {"output", "traceback"} <= set(classes) and not self._may_fail:
@@ -195,6 +227,17 @@ class _Page(html.parser.HTMLParser):
                 self._note(tag, value, fetched=tag != "a" and not self._is_silent(tag, attributes))
         if tag == "meta" and attributes.get("http-equiv", "").lower() == "refresh":
             self._note(tag, attributes.get("content", "").partition("url=")[2], fetched=True)
+
+    def handle_endtag(self, tag):
+        self._in_style = False
+
+    def handle_data(self, data):
+        if self._in_style:
+            self._note_styles("style", data)
+
+    def _note_styles(self, tag, text):
+        for address in _STYLE_ADDRESS.findall(text):
+            self._note(tag, address, fetched=True)
 
     def _is_silent(self, tag, attributes):
         return tag == "link" and attributes.get("rel", "").lower() in _SILENT_RELATIONS
@@ -224,6 +267,40 @@ def _external(pages):
         for reference in page.references
         if reference.fetched and (reference.parts.netloc or reference.parts.scheme in ("http", "https"))
     ]
+
+
+def _external_styles(folder):
+    """List the style sheets that fetch from another host; those that no page uses are no exception."""
+    return [
+        f"{path.relative_to(folder)}: fetches {address} from another host"
+        for path in sorted(folder.rglob("*.css"))
+        for address in _STYLE_ADDRESS.findall(path.read_text(encoding="utf-8"))
+        if address.startswith(("http:", "https:", "//"))
+    ]
+
+
+def _heavy(folder, pages, limit):
+    problems = []
+    for name, page in pages.items():
+        files = _loaded(folder, name, page)
+        total = sum(path.stat().st_size for path in files)
+        if page.is_article and total > limit:
+            largest = sorted(files, key=lambda path: -path.stat().st_size)[:3]
+            told = ", ".join(f"{path.relative_to(folder)} {path.stat().st_size:,}" for path in largest)
+            problems.append(f"{name}: weighs {total:,} bytes, the limit is {limit:,}; most of it: {told}")
+    return problems
+
+
+def _loaded(folder, name, page):
+    """Return the files that a page needs, itself included."""
+    files = {(folder / name).resolve()}
+    for reference in page.references:
+        if reference.fetched and reference.is_internal and reference.tag not in ("iframe", "meta"):
+            files.add((folder / name.parent / urllib.parse.unquote(reference.parts.path)).resolve())
+    for sheet in [path for path in files if path.suffix == ".css" and path.is_file()]:
+        fonts = _STYLE_ADDRESS.findall(sheet.read_text(encoding="utf-8"))
+        files.update((sheet.parent / font.partition("?")[0]).resolve() for font in fonts if ".woff2" in font)
+    return {path for path in files if path.is_file() and path.is_relative_to(folder.resolve())}
 
 
 def _links(folder, pages):

@@ -19,6 +19,7 @@ from course_utils.results import METADATA_KEY
 from course_utils.runner.answers import NOTE_TAG
 from course_utils.runner.cards import card_files
 from course_utils.runner.ledger import banner, colophon, ledger_page, stand_ins, status_page
+from course_utils.runner.lighten import lighten_site
 from course_utils.runner.mistakes import mistakes_page
 from course_utils.runner.project import digest, read_json, read_record, write_text
 from course_utils.runner.reference import api_files
@@ -58,6 +59,7 @@ def build_site(project, profile="quick"):
     noted.unlink(missing_ok=True)
     incomplete = any(record is None or record["state"] != "done" for record in records.values())
     _render(project, strict=not incomplete)
+    lighten_site(project.html)
     _copy_artefacts(project, profile, records)
     write_text(noted, json.dumps({"fingerprint": fingerprint, "profile": profile}))
     return True

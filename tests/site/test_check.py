@@ -3,7 +3,7 @@
 import pytest
 
 from course_utils.errors import RunnerError
-from course_utils.runner.check import check_external, check_links, check_outputs, check_pages, check_site
+from course_utils.runner.check import check_external, check_links, check_outputs, check_pages, check_site, check_weight
 
 INDEX = '<meta http-equiv="Refresh" content="0; url=book/intro.html" />'
 INTRO = """<!doctype html>
@@ -134,6 +134,9 @@ def test_finds_a_broken_link(site, planted, fault):
         ('<img src="https://cdn.example.org/math.js" alt="">', "img"),
         ('<iframe src="https://cdn.example.org/math.js"></iframe>', "iframe"),
         ('<meta http-equiv="Refresh" content="0; url=https://cdn.example.org/math.js">', "meta"),
+        ('<img src="../_images/one.png" srcset="https://cdn.example.org/math.js 2x" alt="">', "img"),
+        ('<p style="background: url(https://cdn.example.org/math.js)">', "p"),
+        ('<style>@import "https://cdn.example.org/math.js";</style>', "style"),
     ],
 )
 def test_finds_a_fetch_from_another_host(site, planted, tag):
@@ -147,6 +150,33 @@ def test_an_address_without_a_scheme_is_another_host_too(site):
     add(site, "book/appendix.html", '<script src="//cdn.example.org/math.js"></script>')
     assert len(check_external(site / "html")) == 1
     assert check_links(site / "html") == []
+
+
+def test_finds_a_style_sheet_that_fetches_from_another_host(site):
+    (site / "html" / "_static" / "course.css").write_text("@font-face { src: url('//fonts.example.org/a.woff2') }")
+    problem = "_static/course.css: fetches //fonts.example.org/a.woff2 from another host"
+    assert check_external(site / "html") == [problem]
+    assert check_site(site / "html", site / "_toc.yml") == [problem]
+
+
+def test_finds_a_heavy_page(site):
+    add(site, "book/intro.html", "<article></article>")
+    assert check_weight(site / "html") == []
+    (site / "html" / "_images" / "one.png").write_bytes(bytes(2_000_000))
+    assert check_weight(site / "html") == []
+    (site / "html" / "_static" / "big.woff2").write_bytes(bytes(1_500_000))
+    (site / "html" / "_static" / "course.css").write_text("@font-face { src: url(big.woff2?v=1) }")
+    (problem,) = check_weight(site / "html")
+    assert problem.startswith("book/intro.html: weighs 3,50")
+    assert "the limit is 3,000,000; most of it: _images/one.png 2,000,000, _static/big.woff2 1,500,000" in problem
+    assert check_site(site / "html", site / "_toc.yml") == [problem]
+    assert check_weight(site / "html", limit=4_000_000) == []
+
+
+def test_frames_do_not_count_as_weight(site):
+    add(site, "notebooks/02 mlp.html", "<article></article>")
+    (site / "html" / "notebooks" / "02 mlp" / "index.html").write_bytes(b" " * 4_000_000)
+    assert check_weight(site / "html") == []
 
 
 def test_refuses_a_folder_without_pages(site):

@@ -1,0 +1,77 @@
+"""Lighten: a rendered site in, the same site with less to load out."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from course_utils.runner.project import write_text
+
+__all__ = ["lighten_site"]
+
+_ICON = re.compile(r'("?)([\w-]+)\1:\[\d+,\d+,\[[^\]]*\],"\w+",(?:"[^"]*"|\[[^\]]*\])\],')
+_USE = re.compile(r"\bfa-([a-z0-9-]+)")
+# More colours than that has no chart.
+_MOST_COLOURS = 50_000
+_LEAST_VISIBLE = 16
+_IMAGE = re.compile(r"<img\b[^>]*>")
+
+
+def lighten_site(folder):
+    """Take out of a site what none of its pages uses, and let images wait until they are scrolled to.
+
+    The theme carries two thousand icons, half of what a page loads; those that no page names go. All images of an
+    article but the first are loaded when a reader comes near them. Charts are stored with a palette of 256 colours, a
+    third of their size, where no pixel changes visibly by that; photographs stay as they are.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        The rendered site.
+    """
+    folder = Path(folder)
+    pages = [path for path in folder.rglob("*.html") if "_static" not in path.relative_to(folder).parts]
+    for page in pages:
+        # Projectors and the like are pages of their own making.
+        text = page.read_text(encoding="utf-8")
+        if "<article" in text:
+            write_text(page, _with_lazy_images(text))
+    for image in folder.glob("_images/*.png"):
+        _use_palette(image)
+    icons = folder / "_static" / "scripts" / "fontawesome.js"
+    if icons.is_file():
+        scripts = [path for path in (folder / "_static").rglob("*.js") if path != icons and "mathjax" not in path.parts]
+        used = {name for path in (*pages, *scripts) for name in _USE.findall(path.read_text(encoding="utf-8"))}
+        text = icons.read_text(encoding="utf-8")
+        write_text(icons, _ICON.sub(lambda match: match[0] if match[2] in used else "", text))
+
+
+def _use_palette(path):
+    """Store a chart with a palette, if that is smaller and no channel of a pixel changes by more than 1 in 16."""
+    with Image.open(path) as image:
+        if image.mode not in ("RGB", "RGBA") or image.getextrema()[-1][0] < 255 * (image.mode == "RGBA"):
+            return
+        image = image.convert("RGB")
+    if image.getcolors(_MOST_COLOURS) is None:
+        return
+    reduced = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    change = np.abs(np.asarray(reduced.convert("RGB"), dtype=int) - np.asarray(image, dtype=int)).max()
+    content = io.BytesIO()
+    reduced.save(content, "PNG")
+    if change <= _LEAST_VISIBLE and content.tell() < path.stat().st_size:
+        path.write_bytes(content.getvalue())
+
+
+def _with_lazy_images(text):
+    start = text.index("<article")
+    first = True
+
+    def wait(match):
+        nonlocal first
+        tag, first_now = match[0], first
+        first = False
+        return tag if first_now or " loading=" in tag else tag.replace("<img", '<img loading="lazy"', 1)
+
+    return text[:start] + _IMAGE.sub(wait, text[start:])
