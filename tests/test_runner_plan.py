@@ -1,5 +1,7 @@
 import json
+import time
 
+import psutil
 import pytest
 
 from course_utils.errors import RunnerError
@@ -188,3 +190,28 @@ def test_a_data_set_that_changes_is_a_reason(make_project, monkeypatch):
 def test_a_folder_outside_any_book(tmp_path):
     with pytest.raises(RunnerError, match="is in no book"):
         find_project(tmp_path)
+
+
+def test_ten_thousand_points_are_planned_in_seconds_and_little_memory(make_project):
+    """The targets are 5 s and 500 MB; the test leaves room for a busy machine, the benchmark measures."""
+    project = make_project({"01_one": ["n = 1\nrate = 0.5\nseed = 0", "from course_utils import evaluation"]})
+    wanted = [{"n": i // 1000, "rate": i // 10 % 100 / 100, "seed": i % 10} for i in range(10_000)]
+    before, start = psutil.Process().memory_info().rss, time.process_time()
+    jobs = plan.points(project, "01", wanted)
+    reasons = [plan.stale_reasons(project, job) for job in jobs]
+    keys = {job.key for job in jobs}
+    seconds, memory = time.process_time() - start, psutil.Process().memory_info().rss - before
+    assert len(keys) == len({job.place for job in jobs}) == 10_000
+    assert reasons == [["never run"]] * 10_000
+    assert seconds < 15
+    assert memory < 500e6
+
+
+def test_data_that_a_run_fetched_belong_to_it(make_project, monkeypatch):
+    """The first run of a machine with a network fetches; what it noted must stand when nothing else changes."""
+    project = make_project({"01_one": ["n = 1"]}, {"01_one": {"data": ["mnist", "svhn"]}})
+    monkeypatch.setattr(plan.datasets, "fingerprint", lambda name, **options: "procedural:1")
+    (job,) = plan.plan(project)
+    monkeypatch.setattr(plan.datasets, "fingerprint", lambda name, **options: "sha256:new")
+    loaded = [{"name": "mnist", "kind": "official"}, {"name": "svhn", "kind": "procedural"}]
+    assert plan.parts_after_run(job, loaded)["data"] == {"mnist": "sha256:new", "svhn": "procedural:1"}

@@ -185,3 +185,22 @@ def test_the_ledger_holds_every_reported_number_and_every_claim_with_its_verdict
     assert f"| {chapter} | All. | – | ◌ needs the full profile 1 \\| 2 |" in rows
     assert "In this build 1 of 3 claims hold, 1 do not, 1 need the full profile." in page
     assert "In the full run" not in page
+
+
+def test_the_status_page_says_what_each_notebook_ran_on():
+    here = {"python": "3.11.9", "platform": "Linux", "machine": "x86_64", "cores": 2, "threads": 1}
+    here |= {"backend": "tensorflow", "versions": {"keras": "3.9.0"}}
+    run = {"state": "done", "profile": "quick", "started": "2026-01-02T03:04:05+00:00", "seconds": 65.4, "data": []}
+    run |= {"peak_memory_bytes": 2**30, "environment": here}
+    page = ledger.status_page(
+        ["01_one", "02_two", "03_three", "04_four"],
+        {"01_one": run, "02_two": run | {"environment": here | {"backend": "jax"}}, "03_three": run, "04_four": None},
+    )
+    one, two, three, four = (line for line in page.splitlines() if line.startswith("| {doc}"))
+    assert one == "| {doc}`/notebooks/01_one` | done | quick | 2026-01-02 03:04 | 65 | 1,024 |  | A |"
+    assert two.endswith("| B |")
+    assert three.endswith("| A |")
+    assert four == "| {doc}`/notebooks/04_four` | not run |  |  |  |  |  |  |"
+    software = "Python 3.11.9, Keras on jax | keras 3.9.0 |"
+    assert f"| B | 2 cores (1 threads a notebook), x86_64, Linux | {software}" in page
+    assert "None yet." in ledger.status_page(["01_one"], {})

@@ -1,6 +1,7 @@
 """The generated pages and page parts: how a page was made, the ledger, the status of the build."""
 
 import re
+import string
 
 from course_utils import datasets, results
 from course_utils.errors import ArgumentError
@@ -15,6 +16,16 @@ _NUMBER_COLUMNS = {
     "difference": "---:",
     "why they differ": "---",
     "source": "---",
+}
+_STATUS_COLUMNS = {
+    "notebook": "---",
+    "state": "---",
+    "profile": "---",
+    "run": "---",
+    "seconds": "---:",
+    "peak memory (MiB)": "---:",
+    "data": "---",
+    "on": "---",
 }
 _CLAIM_COLUMNS = {"chapter": "---", "claim": "---", "full run": "---", "this build": "---"}
 
@@ -166,7 +177,7 @@ def ledger_page(titles, records, references):
 
 
 def status_page(names, records):
-    """Write the status of the build: state, time and memory of each notebook.
+    """Write the status of the build: state, time and memory of each notebook, and what it ran on.
 
     Parameters
     ----------
@@ -180,29 +191,40 @@ def status_page(names, records):
     str
         Markdown.
     """
-    lines = [
-        "# Status of this build",
-        "",
-        "| notebook | state | profile | run | seconds | peak memory (MiB) | data |",
-        "|---|---|---|---|---:|---:|---|",
-    ]
-    for name in names:
-        record = records.get(name)
-        if record is None:
-            lines.append(f"| {{doc}}`/notebooks/{name}` | not run | | | | | |")
-            continue
-        memory = record["peak_memory_bytes"]
-        cells = [
-            f"{{doc}}`/notebooks/{name}`",
-            record["state"],
-            record["profile"],
-            record["started"][:16].replace("T", " "),
-            f"{record['seconds']:.0f}",
-            f"{memory / 2**20:,.0f}" if memory else "",
-            ", ".join(f"{data['name']} ({data['kind']})" for data in record["data"]),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+    environments = []
+    rows = [_status_row(name, records.get(name), environments) for name in names]
+    lines = ["# Status of this build", "", _markdown_table(rows, _STATUS_COLUMNS), "", "## Environments", ""]
+    lines += ["What the notebooks ran on, by the letters in the table above.", ""]
+    rows = [_environment_row(*item) for item in zip(string.ascii_uppercase, environments, strict=False)]
+    return "\n".join([*lines, _markdown_table(rows, dict.fromkeys(rows[0], "---")) if rows else "None yet.", ""])
+
+
+def _status_row(name, record, environments):
+    row = dict.fromkeys(_STATUS_COLUMNS, "") | {"notebook": f"{{doc}}`/notebooks/{name}`", "state": "not run"}
+    if record is None:
+        return row
+    if record["environment"] not in environments:
+        environments.append(record["environment"])
+    memory = record["peak_memory_bytes"]
+    return row | {
+        "state": record["state"],
+        "profile": record["profile"],
+        "run": record["started"][:16].replace("T", " "),
+        "seconds": f"{record['seconds']:.0f}",
+        "peak memory (MiB)": f"{memory / 2**20:,.0f}" if memory else "",
+        "data": ", ".join(f"{data['name']} ({data['kind']})" for data in record["data"]),
+        "on": string.ascii_uppercase[min(environments.index(record["environment"]), 25)],
+    }
+
+
+def _environment_row(letter, environment):
+    return {
+        "on": letter,
+        "machine": f"{environment['cores']} cores ({environment.get('threads', '?')} threads a notebook), "
+        f"{environment['machine']}, {environment['platform']}",
+        "software": f"Python {environment['python']}, Keras on {environment['backend']}",
+        "versions": ", ".join(f"{library} {version}" for library, version in sorted(environment["versions"].items())),
+    }
 
 
 def _markdown_table(rows, columns):
