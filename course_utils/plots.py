@@ -858,7 +858,9 @@ def plot_cost(costs, results, *, xlabel, ylabel="test accuracy (share)", ax=None
         side, align = (8, "left") if cost <= middle else (-8, "right")
         ax.annotate(name, (cost, mean), xytext=(side, 6), textcoords="offset points", ha=align)
     ax.set(xscale="log", xlabel=xlabel, ylabel=ylabel)
-    _plain_log_ticks(ax.xaxis, "{x:,.10g}", subs=(1,))
+    # Costs of one order of magnitude would else get a single tick, and nobody could read the scale.
+    wide = max(costs.values()) >= 10 * min(costs.values())
+    _plain_log_ticks(ax.xaxis, "{x:,.10g}", subs=(1,) if wide else (1, 1.5, 2, 3, 4, 5, 6, 8))
     ax.margins(x=0.15, y=0.15)
     return ax
 

@@ -310,3 +310,10 @@ def test_a_bad_argument_is_named_with_what_is_legal(call, message):
 def test_reported_values_must_be_one_a_class(report):
     with pytest.raises(ArgumentError, match="reported has 2 values for 3 classes"):
         plots.plot_per_class(report, reported=[0.1, 0.2])
+
+
+@pytest.mark.parametrize("costs", [{"a": 12, "b": 18}, {"a": 7, "b": 14}, {"a": 0.5, "b": 80}])
+def test_costs_can_be_read_off_their_axis(costs):
+    ax = plots.plot_cost(costs, {"a": 0.5, "b": 0.6}, xlabel="time (s)")
+    low, high = ax.get_xlim()
+    assert sum(low <= tick <= high for tick in ax.get_xticks()) >= 2
