@@ -465,6 +465,16 @@ class SeedSummary:
         return len(self.values)
 
     @property
+    def next_run(self):
+        """95 % prediction interval of one more run, (low, high); NaN for one value.
+
+        A single number, such as one that somebody reports, belongs beside this interval. `low` and `high` say where
+        the *mean* lies, and they close in on it the more runs there are; one more run scatters as much as ever.
+        """
+        half = float(stats.t.ppf(0.975, max(self.n - 1, 1)) * self.std * np.sqrt(1 + 1 / self.n))
+        return self.mean - half, self.mean + half
+
+    @property
     def spread(self):
         """Greatest minus least value (float)."""
         return float(np.ptp(self.values))

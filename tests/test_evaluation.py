@@ -194,6 +194,18 @@ def test_the_interval_of_a_difference_covers_the_truth_as_often_as_it_says():
     assert 0.93 < hits / 2000 < 0.98
 
 
+def test_the_next_run_falls_into_its_interval_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    n = 4000
+    inside = 0
+    for values in rng.normal(0.88, 0.005, (n, 6)):
+        low, high = ev.summarise_seeds(values[:5]).next_run
+        inside += low <= values[5] <= high
+    # Three standard errors of a share of .95; the interval of the mean would hold about .65 of them.
+    assert abs(inside / n - 0.95) < 3 * np.sqrt(0.95 * 0.05 / n)
+    assert np.isnan(ev.summarise_seeds([0.9]).next_run).all()
+
+
 def test_summarise_seeds_agrees_with_scipy():
     values = [0.88, 0.891, 0.885, 0.902]
     summary = ev.summarise_seeds(values)
