@@ -270,19 +270,23 @@ def declared_parameters(path):
     RunnerError
         If the tag is missing or used twice, or the cell holds anything else.
     """
-    tagged = [cell for cell in _read_notebook(path)["cells"] if "parameters" in cell["metadata"].get("tags", [])]
+    return _declared(_read_notebook(path), path.name)
+
+
+def _declared(notebook, where):
+    tagged = [cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", [])]
     if len(tagged) != 1:
-        raise RunnerError(f"{path.name}: {len(tagged)} cells are tagged 'parameters'; exactly one must be")
+        raise RunnerError(f"{where}: {len(tagged)} cells are tagged 'parameters'; exactly one must be")
     found = {}
-    for statement in _parse(tagged[0]["source"], path.name).body:
+    for statement in _parse(tagged[0]["source"], where).body:
         target = statement.targets[0] if isinstance(statement, ast.Assign) else None
         if not isinstance(target, ast.Name):
-            raise RunnerError(f"{path.name}: the parameters cell may hold only lines such as 'epochs = 5'")
+            raise RunnerError(f"{where}: the parameters cell may hold only lines such as 'epochs = 5'")
         try:
             found[target.id] = ast.literal_eval(statement.value)
         except ValueError:
             raise RunnerError(
-                f"{path.name}: parameter {target.id} is not a plain value; "
+                f"{where}: parameter {target.id} is not a plain value; "
                 "it must be a number, text, True, False, None, or a list or dict of these"
             ) from None
     return found
@@ -372,14 +376,15 @@ def _resolve(name, entries):
 
 def _job(project, profile, name, entry):
     path = project.notebook(name)
-    declared = declared_parameters(path)
+    notebook = _read_notebook(path)
+    declared = _declared(notebook, path.name)
     injected = dict(entry.get(profile) or {})
     for parameter, value in injected.items():
         _check_parameter(path.name, parameter, value, declared)
     parameters = {**declared, **injected}
     data = tuple(entry.get("data", []))
     limits = {**_DEFAULT_TIME_LIMIT, **(entry.get("time_limit") or {})}
-    parts = _parts(project, name, parameters, data)
+    parts = _parts(project, name, notebook, parameters, data)
     return Job(name, profile, parameters, injected, data, limits[profile], parts)
 
 
@@ -395,8 +400,7 @@ def _check_parameter(notebook, parameter, value, declared):
     )
 
 
-def _parts(project, name, parameters, data):
-    notebook = _read_notebook(project.notebook(name))
+def _parts(project, name, notebook, parameters, data):
     cells = code_cells(notebook)
     lock = project.root / "requirements.lock"
     return {
