@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book full site serve test lint format bench lock clean
+.PHONY: help setup book full site pdf serve test lint format bench lock clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ full: setup  ## The same with the original sizes: hours on two cores
 
 site: setup  ## Render again what has been executed
 	$(BIN)/course site
+
+pdf: setup  ## Print the pages, and the whole book, as PDFs (needs Chromium)
+	$(BIN)/course pdf
 
 serve: setup  ## Show the site at http://127.0.0.1:8000/
 	$(BIN)/course serve

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from course_utils import datasets
 from course_utils.errors import CourseError
-from course_utils.runner import check, evidence, execute, plan, repository, site, student
+from course_utils.runner import check, evidence, execute, pdf, plan, repository, site, student
 from course_utils.runner.project import find_project
 
 __all__ = ["main"]
@@ -181,6 +181,15 @@ def serve(port):
             server.serve_forever()
         except KeyboardInterrupt:
             click.echo()
+
+
+@main.command("pdf")
+def pdf_command():
+    """Print each page of the rendered site, and the whole book, as PDFs; the pages then offer them."""
+    project = find_project()
+    with execute.build_lock(project):
+        made = pdf.make_pdfs(project, notify=lambda name: click.echo(name))
+    click.echo(f"{len(made)} files in {made[-1].parent.relative_to(project.root)}/")
 
 
 @main.command("check")

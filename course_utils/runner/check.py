@@ -14,7 +14,7 @@ import yaml
 
 from course_utils.errors import RunnerError
 
-__all__ = ["check_external", "check_links", "check_outputs", "check_pages", "check_site", "check_weight"]
+__all__ = ["check_external", "check_links", "check_outputs", "check_pages", "check_site", "check_weight", "toc_pages"]
 
 # The browser fetches what these attributes name, as it opens the page. An <a href> waits for a click.
 _RESOURCES = {
@@ -87,18 +87,40 @@ def check_pages(folder, toc):
     RunnerError
         If `toc` cannot be read or names no page.
     """
+    return [
+        f"{page}: is in the table of contents, but not in the site"
+        for page in ("index.html", *toc_pages(folder, toc))
+        if not (Path(folder) / page).is_file()
+    ]
+
+
+def toc_pages(folder, toc):
+    """List the pages of the table of contents, in its order; patterns stand for the pages that they fit.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        The rendered site.
+    toc : str or path-like
+        The book's ``_toc.yml``.
+
+    Returns
+    -------
+    list of str
+        Relative to `folder`, such as ``"notebooks/02_fashion_mlp.html"``.
+
+    Raises
+    ------
+    RunnerError
+        If `toc` cannot be read or names no page.
+    """
     try:
-        names = list(_toc_files(yaml.safe_load(Path(toc).read_text(encoding="utf-8"))))
+        names = list(_toc_files(yaml.safe_load(Path(toc).read_text(encoding="utf-8")), Path(folder)))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RunnerError(f"check_pages: toc is {str(toc)!r}, which cannot be read: {error}") from error
     if not names:
         raise RunnerError(f"check_pages: toc is {str(toc)!r}, which names no page; it must be a book's _toc.yml")
-    wanted = ["index.html", *(f"{name}.html" for name in names)]
-    return [
-        f"{page}: is in the table of contents, but not in the site"
-        for page in wanted
-        if not (Path(folder) / page).is_file()
-    ]
+    return [f"{name}.html" for name in dict.fromkeys(names)]
 
 
 def check_outputs(folder):
@@ -167,17 +189,20 @@ def check_weight(folder, *, limit=_WEIGHT_LIMIT):
     return _heavy(Path(folder), _read_pages(folder), limit)
 
 
-def _toc_files(entry):
+def _toc_files(entry, folder):
     """Walk a table of contents in Jupyter Book's format, and yield its pages without their endings."""
     if isinstance(entry, list):
         for item in entry:
-            yield from _toc_files(item)
+            yield from _toc_files(item, folder)
     elif isinstance(entry, dict):
         for key, value in entry.items():
             if key in ("root", "file"):
                 yield str(Path(value).with_suffix("")) if Path(value).suffix in (".md", ".ipynb", ".rst") else value
+            elif key == "glob":
+                found = sorted(folder.glob(f"{value}.html"))
+                yield from (path.relative_to(folder).with_suffix("").as_posix() for path in found)
             else:
-                yield from _toc_files(value)
+                yield from _toc_files(value, folder)
 
 
 @dataclasses.dataclass(frozen=True)

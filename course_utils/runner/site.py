@@ -18,6 +18,7 @@ from course_utils.errors import RunnerError
 from course_utils.results import METADATA_KEY
 from course_utils.runner.answers import NOTE_TAG
 from course_utils.runner.cards import card_files
+from course_utils.runner.downloads import offer_downloads
 from course_utils.runner.ledger import banner, colophon, ledger_page, stand_ins, status_page
 from course_utils.runner.lighten import lighten_site
 from course_utils.runner.mistakes import mistakes_page
@@ -61,6 +62,9 @@ def build_site(project, profile="quick"):
     _render(project, strict=not incomplete)
     lighten_site(project.html)
     _copy_artefacts(project, profile, records)
+    # They were printed from pages that are no more.
+    shutil.rmtree(project.html / "pdf", ignore_errors=True)
+    offer_downloads(project, records)
     write_text(noted, json.dumps({"fingerprint": fingerprint, "profile": profile}))
     return True
 
