@@ -377,6 +377,18 @@ class PairedComparison:
     high: float
     p_value: float
 
+    def _repr_html_(self):
+        row = {
+            "accuracy of a": f"{self.accuracy_a:.3f}",
+            "accuracy of b": f"{self.accuracy_b:.3f}",
+            "only a right": self.only_a,
+            "only b right": self.only_b,
+            "a - b": f"{self.difference:+.3f}",
+            "95 % interval": f"{self.low:+.3f} to {self.high:+.3f}",
+            "p": f"{self.p_value:.2g}",
+        }
+        return pd.DataFrame([row]).to_html(index=False, border=0)
+
 
 def compare_paired(correct_a, correct_b):
     """Compare two classifiers image by image on the same test images (McNemar, 1947, exact).
