@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book full site pdf serve test lint format bench lock clean
+.PHONY: help setup book full site pdf serve test lint format bench lock clean check changed links colab resolved
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,22 @@ pdf: setup  ## Print the pages, and the whole book, as PDFs (needs Chromium)
 serve: setup  ## Show the site at http://127.0.0.1:8000/
 	$(BIN)/course serve
 
+check: setup  ## Look for faults in the rendered site: dead links, other hosts, heavy pages
+	$(BIN)/course check
+
+SINCE ?= origin/main
+changed: setup  ## The pages that changed; `make changed SINCE=commit`
+	$(BIN)/course changed --since $(SINCE)
+
+links: setup  ## Ask every linked site whether it is still there (needs the internet)
+	$(BIN)/course site
+	$(BIN)/jupyter-book build _build/stage --path-output _build/links --builder linkcheck
+
+# The image is large, and runs what Colab runs today.
+COLAB_IMAGE ?= us-docker.pkg.dev/colab-images/public/runtime
+colab:  ## Run all notebooks in Colab's own image (needs docker)
+	docker run --rm --volume "$(CURDIR):/book" --workdir /tmp --entrypoint bash $(COLAB_IMAGE) /book/.ci/colab
+
 test: setup  ## All tests; `make test ARGS="-k name"` for some
 	$(BIN)/pytest $(ARGS)
 
@@ -55,6 +71,13 @@ lock:  ## Resolve requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --extra tensorflow --extra book --extra cluster --extra test --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --output-file requirements.lock
+
+# Instead of the lock: `lowest-direct` or `highest`. The stamp makes the other targets use what this installed.
+RESOLUTION ?= highest
+resolved:  ## Make .venv from the newest dependencies, or with RESOLUTION=lowest-direct the oldest (needs uv)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	uv pip install --python $(BIN)/python --resolution $(RESOLUTION) --editable '.[tensorflow,book,cluster,test]' pip
+	touch $(VENV)/.installed
 
 clean:  ## Remove what was built, downloads and .venv stay
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis dist

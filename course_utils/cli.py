@@ -15,7 +15,7 @@ from rich.table import Table
 
 from course_utils import datasets
 from course_utils.errors import CourseError
-from course_utils.runner import check, evidence, execute, pdf, plan, repository, site, student
+from course_utils.runner import changed, check, evidence, execute, pdf, plan, repository, site, student
 from course_utils.runner.project import find_project
 
 __all__ = ["main"]
@@ -181,6 +181,14 @@ def serve(port):
             server.serve_forever()
         except KeyboardInterrupt:
             click.echo()
+
+
+@main.command("changed")
+@click.option("--since", required=True, metavar="COMMIT", help="A branch, tag or commit, such as origin/main.")
+def changed_command(since):
+    """List the pages that may have changed since a commit, as Markdown, each with the reason."""
+    found = changed.changed_pages(find_project(), since)
+    click.echo("\n".join(f"- `{page}`: {why}" for page, why in found.items()) or "No page has changed.")
 
 
 @main.command("pdf")

@@ -195,7 +195,8 @@ def _toc_files(entry, folder):
         for item in entry:
             yield from _toc_files(item, folder)
     elif isinstance(entry, dict):
-        for key, value in entry.items():
+        # The root page comes first, wherever the file names it.
+        for key, value in sorted(entry.items(), key=lambda item: item[0] != "root"):
             if key in ("root", "file"):
                 yield str(Path(value).with_suffix("")) if Path(value).suffix in (".md", ".ipynb", ".rst") else value
             elif key == "glob":
