@@ -114,6 +114,13 @@ def top_level_names(statement):
     return {*inner, *stored}
 
 
+def test_the_set_up_cell_is_the_same_everywhere(notebook):
+    (cell,) = [cell for cell in code(notebook) if "setup" in cell["metadata"].get("tags", [])]
+    first = nbformat.read(PROJECT.notebook(NAMES[0]), as_version=4)
+    assert cell["source"] in [each["source"] for each in code(first)]
+    assert "remove-cell" in cell["metadata"]["tags"]
+
+
 def test_data_leave_a_line_of_provenance(notebook):
     source = "\n".join(cell["source"] for cell in code(notebook))
     assert ("datasets.load" in source) == ("results.provenance(" in source)
