@@ -15,7 +15,7 @@ from rich.table import Table
 
 from course_utils import datasets
 from course_utils.errors import CourseError
-from course_utils.runner import changed, check, evidence, execute, pdf, plan, repository, site, student
+from course_utils.runner import accessibility, changed, check, evidence, execute, pdf, plan, repository, site, student
 from course_utils.runner.project import find_project
 
 __all__ = ["main"]
@@ -141,7 +141,7 @@ def book(context, profile, only, **how):
     with execute.build_lock(project):
         code = _report(project, *_run(project, plan.plan(project, profile, only), **how))
         _site(project, profile)
-        problems = evidence.check_evidence(project, profile)
+        problems = evidence.check_evidence(project, profile) + accessibility.check_accessibility(project.html)
     for problem in problems:
         click.echo(problem)
     context.exit(1 if problems else code)
@@ -209,6 +209,7 @@ def check_command(context):
     """
     project = find_project()
     problems = check.check_site(project.html, project.root / "_toc.yml")
+    problems += accessibility.check_accessibility(project.html)
     problems += evidence.check_evidence(project, site.rendered_profile(project))
     for problem in problems:
         click.echo(problem)
