@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book full site pdf serve test lint format bench lock clean check changed links colab resolved
+.PHONY: help setup book full reference site pdf serve test lint format bench lock clean check changed links colab resolved
 
 help:  ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,10 @@ book: setup  ## Execute the notebooks (quick profile) and render the site
 
 full: setup  ## The same with the original sizes: hours on two cores
 	$(BIN)/course book --profile full
+
+reference: setup  ## The full run, each notebook alone on the machine; its results are kept in book/reference/
+	$(BIN)/course run --profile full --jobs 1
+	$(BIN)/course reference
 
 site: setup  ## Render again what has been executed
 	$(BIN)/course site

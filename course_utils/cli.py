@@ -15,7 +15,19 @@ from rich.table import Table
 
 from course_utils import datasets
 from course_utils.errors import CourseError
-from course_utils.runner import accessibility, changed, check, evidence, execute, pdf, plan, repository, site, student
+from course_utils.runner import (
+    accessibility,
+    changed,
+    check,
+    evidence,
+    execute,
+    full_run,
+    pdf,
+    plan,
+    repository,
+    site,
+    student,
+)
 from course_utils.runner.project import find_project
 
 __all__ = ["main"]
@@ -165,6 +177,19 @@ def plan_command(profile, only):
     for job in plan.plan(project, profile, only):
         reasons = plan.stale_reasons(project, job)
         click.echo(f"{job.name}: {'stale: ' + '; '.join(reasons) if reasons else 'fresh'}")
+
+
+@main.command("reference")
+@_only_option
+@click.pass_context
+def reference_command(context, only):
+    """Keep the results of the full run in book/reference/, to be committed and compared with."""
+    project = find_project()
+    with execute.build_lock(project):
+        left = full_run.keep_references(project, only)
+    for name, why in left.items():
+        click.echo(f"not kept: {name}: {why}")
+    context.exit(1 if left else 0)
 
 
 @main.command()
