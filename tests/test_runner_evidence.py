@@ -65,10 +65,15 @@ def test_a_result_that_is_typed_is_found(text, number, name):
         "(label-0.885)=\n## Heading",
         "Well, 0.885.\n\n<!-- typed: 0.885, the share that the book of 1936 gives -->",
         "It is 1 or 0.",
+        "The full profile has 101,770 of them.",
     ],
 )
 def test_what_is_no_typed_result_is_left_alone(text):
     assert typed(text) == []
+
+
+def test_a_profile_is_no_excuse_for_a_result():
+    assert len(typed("The full profile gets 0.885 of them right.")) == 1
 
 
 def test_a_quotation_ends_with_its_sentence():

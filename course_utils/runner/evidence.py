@@ -15,6 +15,8 @@ __all__ = ["check_evidence", "failed_claims", "typed_numbers"]
 
 # A sentence that speaks of the coursework quotes it, and a quotation may hold numbers.
 _QUOTATION = re.compile(r"\[[A-E]\]|\b(originals?|original's|report(s|ed|'s)?|coursework|homework|assignment)\b", re.I)
+# A sentence that names a profile gives its settings: how many images, how large a batch.
+_SETTING = re.compile(r"\b(full|quick) (profile|version|run)\b", re.I)
 _ALLOWED = re.compile(r"<!--\s*typed:(.*?)-->", re.S)
 _NUMBER = re.compile(
     r"(?<![\w.,])(?P<digits>\d{1,3}(?:,\d{3})+|\d*\.\d+|\d+)(?![\d\w]|[.,]\d)(?P<percent>\s?%|\s+per\s?cent)?"
@@ -103,7 +105,7 @@ def typed_numbers(notebook, record):
 
     Looked at are decimals of three significant digits or more, percentages, times in seconds, and counts from a
     hundred up. Code, formulas, glued numbers and addresses are no text; a sentence that names the original, the report
-    or a source ([A] to [E]) is a quotation. A number that is right as it stands is allowed by a comment in its cell,
+    or a source ([A] to [E]) is a quotation, and one that names a profile may give its counts. A number that is right as it stands is allowed by a comment in its cell,
     which no reader sees: ``<!-- typed: 1,000, the size of the set as it was published -->``.
 
     Parameters
@@ -124,6 +126,8 @@ def typed_numbers(notebook, record):
         allowed = {match["digits"] for text in _ALLOWED.findall(cell["source"]) for match in _NUMBER.finditer(text)}
         for sentence in _sentences(cell["source"]):
             for typed in _numbers(sentence):
+                if typed.kind == "count" and _SETTING.search(sentence):
+                    continue
                 name = _recorded_as(typed, record["records"])
                 if name and typed.text.rstrip(" %") not in allowed:
                     problems.append(
