@@ -10,6 +10,7 @@ __all__ = ["offer_downloads"]
 _MENU = re.compile(r'(<div class="dropdown dropdown-download-buttons">.*?<ul class="dropdown-menu">)', re.S)
 _OFFERED = re.compile(r"<!-- download -->.*?<!-- /download -->", re.S)
 _EXECUTED = '<span class="btn__text-container">.ipynb</span>'
+_PRINT = '<span class="btn__text-container">.pdf</span>'
 _ITEM = (
     '<!-- download --><li><a href="{address}" download class="btn btn-sm dropdown-item" title="{title}">'
     '<span class="btn__icon-container"><i class="fas {icon}"></i></span>'
@@ -44,6 +45,7 @@ def _offer(project, records, page, text):
         items.append(("downloads", f"{name}.ipynb", "fa-file", "notebook", "Download the notebook without outputs"))
         if records[name] and records[name]["state"] == "done":
             text = text.replace(_EXECUTED, _EXECUTED.replace(".ipynb", "executed notebook"))
+    text = text.replace(_PRINT, _PRINT.replace(".pdf", "print"))
     pdf = page.with_suffix(".pdf").as_posix()
     items.append(("pdf", pdf, "fa-file-pdf", "PDF", "Download this page as a PDF"))
     items.append(("pdf", "book.pdf", "fa-file-pdf", "PDF of the book", "Download the whole book as a PDF"))

@@ -31,6 +31,10 @@ _PRINT_STYLE = """
 html { font-size: 80%; }
 .bd-article-container, .bd-main .bd-content, .bd-page-width { max-width: none; }
 .bd-article { padding: 0; }
+/* Headings fit on one line: in the outline Chromium puts no space between two. */
+h1 { font-size: 20px !important; }
+h2 { font-size: 17px !important; }
+h3 { font-size: 14px !important; }
 .book-page { break-before: page; }
 .book-contents { break-after: page; }
 .bd-article img { height: auto; max-height: 115mm; width: auto; }
@@ -39,6 +43,8 @@ h1, h2, h3 { break-after: avoid; }
 pre { white-space: pre-wrap; }
 .bd-article table { display: table; font-size: 80%; overflow-wrap: anywhere; }
 """
+# In plain letters, or in hexadecimal digits of UTF-16.
+_DOUBLED = re.compile(rb"/Title (?:(\()|(<FEFF))((?:[0-9A-F]{4})+|(?<=\()[^()]+)\3(?(1)\)|>)")
 # Everything is there before the page is printed: images that wait, folded boxes, formulas.
 _COMPLETE = """async () => {
   document.querySelectorAll("details").forEach(box => box.open = true);
@@ -190,7 +196,16 @@ def _print(page, target, title):
         tagged=True,
         outline=True,
     )
+    draft.write_bytes(_single_titles(draft.read_bytes()))
     os.replace(draft, target)
+
+
+def _single_titles(printed):
+    """Mend an outline: Chromium writes a heading twice if a page begins with it.
+
+    What is cut off is made up for by spaces, because a PDF says at which byte each of its parts begins.
+    """
+    return _DOUBLED.sub(lambda match: match[0].replace(match[3] * 2, match[3], 1) + b" " * len(match[3]), printed)
 
 
 def _print_book(browser, project, pages, target):

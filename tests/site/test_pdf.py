@@ -69,6 +69,8 @@ def test_every_page_and_the_book_are_printed_and_offered(built, monkeypatch):
     assert set(targets[0]) == {b"a-section", b"how-this-page-was-made"}
     assert {b"page-0", b"page-1", b"page-2", b"page-2--a-section"} <= set(targets[1])
     assert targets[1].count(b"page-1") > targets[1].count(b"page-0")
+    assert b"(A section)" in book
+    assert not re.search(rb"/Title .(FEFF)?(.{4,})\2[)>]", book)
     assert len(re.findall(rb"/Type /Page\b", book)) >= 6
     assert not list(built.html.glob("tmp*"))
 
@@ -80,6 +82,21 @@ def test_a_new_site_offers_no_old_pdfs(built):
     site.build_site(built)
     assert not (built.html / "pdf").exists()
     assert "pdf/" not in (built.html / "book" / "intro.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("title", "mended"),
+    [
+        (b"/Title (OneOne)\n", b"/Title (One)   \n"),
+        (b"/Title <FEFF0041004200410042>/", b"/Title <FEFF00410042>        /"),
+        (b"/Title (Many ways)/Title (aab)", b"/Title (Many ways)/Title (aab)"),
+        (b"/Title <FEFF00410042>", b"/Title <FEFF00410042>"),
+        (b"/Note (OneOne)", b"/Note (OneOne)"),
+    ],
+)
+def test_doubled_titles_are_mended_and_no_byte_moves(title, mended):
+    assert len(mended) == len(title)
+    assert pdf._single_titles(title) == mended
 
 
 def test_without_a_site_or_a_browser(make_project, monkeypatch):
