@@ -3,6 +3,7 @@ import pytest
 from click.testing import CliRunner
 from nbclient import NotebookClient
 
+from course_utils import exercises
 from course_utils.cli import main
 from course_utils.errors import RunnerError
 from course_utils.runner import answers, execute, plan, site, student
@@ -124,6 +125,16 @@ def test_metadata_name_the_answer_and_a_change_runs_the_notebook_again(built, tm
     text = (tmp_path / "students" / "01_one.ipynb").read_text()
     assert "Put your answer here: a tenth." in text
     assert '\\"step\\": 0.5' in text
+
+
+def test_what_the_last_line_shows_is_an_answer_too(make_project):
+    project = make_project({"01_one": ["n = 21", "_, m = 1, 2"]})
+    add_exercise(project, cells=[*CELLS[:3], ("code", "2 * n", {"tags": ["solution"]}), CELLS[4]])
+    execute.run_jobs(project, plan.plan(project))
+    executed = nbformat.read(project.executed("quick", "01_one"), as_version=4)
+    note = student._notes(executed)["ex-01-many"]
+    assert note["expression"] == "_"
+    assert exercises.check("ex-01-many", 42, note["key"]).state == "right"
 
 
 def test_notes_are_on_no_page(built):

@@ -2,7 +2,7 @@
 
 The answer of an exercise is what its solution cell's metadata names, ``{"course": {"answer": "steps.sum()"}}``, with a
 ``tolerance`` where the run decides the last digits, and ``asks``, what to answer in words. Without that it is the last
-name that the solution assigns at top level, or what its last line shows.
+name that the solution assigns at top level, or what its last line shows. In an answer ``_`` is what was shown last.
 """
 
 import ast
@@ -106,7 +106,8 @@ def with_notes(notebook, name):
     """
     noted = copy.deepcopy(notebook)
     for exercise in reversed(exercises(notebook, name)):
-        candidates = ", ".join(f"{text!r}: lambda: {text}" for text in exercise.candidates)
+        # IPython's own `_` is no help once a notebook has used that name for something that it does not need.
+        candidates = ", ".join(f"{text!r}: lambda _=[None, *Out.values()][-1]: {text}" for text in exercise.candidates)
         source = (
             "import course_utils.exercises\n\n"
             f"course_utils.exercises.note({exercise.label!r}, {{{candidates}}}, tolerance={exercise.tolerance!r});"
