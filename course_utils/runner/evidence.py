@@ -106,7 +106,8 @@ def typed_numbers(notebook, record):
     Looked at are decimals of three significant digits or more, percentages, times in seconds, and counts from a
     hundred up. Code, formulas, glued numbers and addresses are no text; a sentence that names the original, the report
     or a source ([A] to [E]) is a quotation, and one that names a profile may give its counts. A number that is right
-    as it stands is allowed by a comment in its cell, which no reader sees: ``<!-- typed: 1,000, the size of the set as it was published -->``.
+    as it stands is allowed by a comment in its cell, which no reader sees:
+    ``<!-- typed: 1,000, the size of the set as it was published -->``.
 
     Parameters
     ----------
