@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ pytest.importorskip("distributed")
 from course_utils.runner import cluster, plan, sweep
 from course_utils.runner.project import read_json
 
+pytestmark = pytest.mark.timeout(180)
 PACKAGE = Path(plan.__file__).parents[2]
 RECORDING = """
 from IPython.display import display
@@ -36,6 +38,17 @@ if n == 0 and not there.exists():
     psutil.Process().parent().parent().kill()
     psutil.Process().parent().wait()
 """
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    """Dask's threads end with the run: one that is alive when Python ends may take Python down."""
+    before = set(threading.enumerate())
+    yield
+    left = set(threading.enumerate()) - before
+    for thread in left:
+        thread.join(timeout=10)
+    assert not [thread for thread in left if thread.is_alive()]
 
 
 @contextlib.contextmanager
@@ -164,7 +177,7 @@ def test_a_worker_with_other_files_says_so_instead_of_running(make_project, addr
     job.parts["Python"] = "3.0.0"
     events = []
     assert cluster.run_jobs(project, [job], address, notify=events.append) == {"01_one": "failed"}
-    assert "would run something else: course_utils.results changed; Python changed: 3.0.0 →" in events[-1].message
+    assert "would run something else: course_utils/results.py changed; Python changed: 3.0.0 →" in events[-1].message
     assert not project.record("quick", "01_one").exists()
 
 
@@ -189,8 +202,10 @@ def test_no_scheduler_is_said_at_once_and_what_stands_needs_none(make_project, m
     project = make_project({"01_one": ["n = 2"]})
     with pytest.raises(cluster.RunnerError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
         cluster.run_jobs(project, plan.plan(project), "tcp://127.0.0.1:9")
-    with pytest.raises(cluster.RunnerError, match="no Dask scheduler answers at nowhere://x"):
-        cluster.run_jobs(project, plan.plan(project), "nowhere://x")
+    with pytest.raises(cluster.RunnerError, match="no Dask scheduler answers at tcp://127.0.0.1:x"):
+        cluster.run_jobs(project, plan.plan(project), "tcp://127.0.0.1:x")
+    with pytest.raises(cluster.RunnerError, match="'http://x'; it must begin with tcp:// or tls://"):
+        cluster.run_jobs(project, plan.plan(project), "http://x")
     assert cluster.run_jobs(project, [], "tcp://127.0.0.1:9") == {}
 
 

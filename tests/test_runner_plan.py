@@ -162,7 +162,7 @@ def test_a_changed_helper_is_a_reason_only_where_it_can_be_reached(make_project)
     assert two.parts["modules"] == {}
     changed = {**one.parts, "modules": {**one.parts["modules"], "course_utils.results": "other"}}
     put_record(project, one, parts=changed)
-    assert plan.stale_reasons(project, one) == ["course_utils.results changed"]
+    assert plan.stale_reasons(project, one) == ["course_utils/results.py changed"]
 
 
 def test_reach_follows_imports_into_functions_and_packages():

@@ -14,6 +14,7 @@ import io
 import os
 import queue
 import shutil
+import socket
 import tempfile
 import threading
 import uuid
@@ -30,6 +31,7 @@ __all__ = ["end_orders", "perform_order", "run_jobs"]
 
 _PACKAGE = Path(course_utils.__file__).parent
 _TIMEOUT = 20
+_PAUSE = 0.2
 
 # On a worker: the processes of the orders under way, by the run that they belong to.
 _under_way = {}
@@ -63,25 +65,24 @@ def run_jobs(project, jobs, address, *, force=False, upload=False, notify=lambda
     outcome, stale = execute.split(project, jobs, force=force, notify=notify)
     if not stale:
         return outcome
+    _check_address(address)
     stale = execute.longest_first(project, stale)
     run, happened = uuid.uuid4().hex, queue.SimpleQueue()
     with _connected(address) as client:
         client.subscribe_topic(run, lambda event: happened.put(execute.Event(*event[1])))
-        futures = _submit(client, project, stale, run, upload)
-        waiting = dict(zip(futures, stale, strict=True))
-        for future in futures:
-            future.add_done_callback(happened.put)
-        del futures
+        waiting = dict(zip(_submit(client, project, stale, run, upload), stale, strict=True))
         try:
             while waiting:
-                event = happened.get()
-                if not isinstance(event, execute.Event):
-                    event = _ended(project, waiting.pop(event), event)
+                with contextlib.suppress(queue.Empty):
+                    event = happened.get(timeout=_PAUSE)
+                    # News of a run may be overtaken by its end.
+                    if event.name not in outcome:
+                        notify(event)
+                # Asked, not told: Dask tells by a thread of its own, which it never ends.
+                for future in [future for future in waiting if future.done()]:
+                    event = _ended(project, waiting.pop(future), future)
                     outcome[event.name] = event.state
-                elif event.name in outcome:
-                    # News of a run that has ended, overtaken by its end.
-                    continue
-                notify(event)
+                    notify(event)
         except BaseException:
             client.cancel(list(waiting), force=True)
             client.run(_make_end(run))
@@ -89,18 +90,32 @@ def run_jobs(project, jobs, address, *, force=False, upload=False, notify=lambda
     return outcome
 
 
-@contextlib.contextmanager
-def _connected(address):
+def _check_address(address):
+    """Look whether anybody is there, before Dask starts its threads."""
     try:
-        import dask
-        from distributed import Client
+        from distributed.comm import parse_address
+        from distributed.comm.addressing import parse_host_port
     except ModuleNotFoundError:
         raise RunnerError("a cluster needs Dask: `pip install 'course-utils[cluster]'`") from None
+    scheme, rest = parse_address(address)
+    if scheme not in ("tcp", "tls"):
+        raise RunnerError(f"the scheduler's address is {address!r}; it must begin with tcp:// or tls://")
+    try:
+        socket.create_connection(parse_host_port(rest, 8786), timeout=_TIMEOUT).close()
+    except (OSError, ValueError) as error:
+        raise RunnerError(f"no Dask scheduler answers at {address}: {error}") from None
+
+
+@contextlib.contextmanager
+def _connected(address):
+    import dask
+    from distributed import Client
+
     # A package, or data, that was asked to be uploaded is large; there is nothing to be warned of.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
         try:
             client = Client(address, timeout=_TIMEOUT, set_as_default=False, name="course")
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise RunnerError(f"no Dask scheduler answers at {address}: {error}") from None
         with client:
             yield client

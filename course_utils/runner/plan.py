@@ -475,7 +475,8 @@ def _changes(part, before, now):
         if old == new:
             continue
         if part == "modules":
-            yield f"{item} changed"
+            path = _module_file(item)
+            yield f"{path.relative_to(_PACKAGE.parent).as_posix() if path else item} changed"
         elif part == "data":
             yield f"data changed: {item}"
         else:
