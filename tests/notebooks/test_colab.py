@@ -1,6 +1,6 @@
 """Every notebook as Colab runs it: alone, in an empty folder, where everything is installed but the book's package.
 
-One chapter runs to its end, the others as far as their data, so that this takes a minute. With COURSE_COLAB=whole in
+One chapter runs to its end, the others as far as their data, which takes a minute or two. With COURSE_COLAB=whole in
 the environment all of them run to their ends.
 """
 
@@ -24,7 +24,8 @@ PROJECT = Project(Path(__file__).parents[2])
 NAMES = sorted(path.stem for path in PROJECT.notebooks.glob("*.ipynb"))
 # As little work as a chapter can do. What it says of it is another matter.
 SMALL = {
-    "n_seeds": 1,
+    # The spread over seeds needs two.
+    "n_seeds": 2,
     "epochs": 1,
     "train_limit": 400,
     "test_limit": 200,
