@@ -62,7 +62,7 @@ test: setup  ## All tests; `make test ARGS="-k name"` for some
 lint: setup  ## Style of the code and of the notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest --quiet tests/notebooks
+	$(BIN)/pytest --quiet tests/notebooks/test_notebooks.py
 
 format: setup  ## Bring code and notebooks into style
 	$(BIN)/ruff check --fix .
