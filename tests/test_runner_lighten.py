@@ -53,7 +53,31 @@ def test_charts_get_a_palette_and_photographs_stay(site):
     lighten_site(site)
     assert chart.stat().st_size < 0.6 * len(before[chart][0])
     assert np.abs(cv2.imread(str(chart)) - before[chart][1]).max() <= 16
-    assert photo.read_bytes() == before[photo][0]
+    assert np.array_equal(cv2.imread(str(photo)), before[photo][1])
+
+
+def test_an_opaque_alpha_channel_goes_and_another_stays(site):
+    (site / "_images").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 300, 4), dtype=np.uint8)
+    clear, opaque = site / "_images" / "clear.png", site / "_images" / "opaque.png"
+    cv2.imwrite(str(clear), pixels)
+    pixels[..., 3] = 255
+    cv2.imwrite(str(opaque), pixels)
+    before = clear.read_bytes(), opaque.stat().st_size
+    lighten_site(site)
+    assert clear.read_bytes() == before[0]
+    assert opaque.stat().st_size < 0.9 * before[1]
+    assert np.array_equal(cv2.imread(str(opaque), cv2.IMREAD_UNCHANGED), pixels[..., :3])
+
+
+def test_fonts_of_icons_that_nothing_names_go(site):
+    styles = site / "_static" / "styles" / "pydata-sphinx-theme.css"
+    styles.parent.mkdir()
+    face = "@font-face{{font-weight:1;src:url(../fonts/fa-{}-400.woff2) format(woff2)}}"
+    styles.write_text(f"a{{}}{face.format('solid')}{face.format('regular')}{face.format('brands')}b{{}}")
+    (site / "other.html").write_text('<i class="fa-brands fa-sun"></i>')
+    lighten_site(site)
+    assert styles.read_text() == f"a{{}}{face.format('solid')}{face.format('brands')}b{{}}"
 
 
 def test_a_second_time_changes_nothing(site):

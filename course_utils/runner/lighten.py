@@ -12,6 +12,7 @@ from course_utils.runner.project import write_text
 __all__ = ["lighten_site"]
 
 _ICON = re.compile(r'("?)([\w-]+)\1:\[\d+,\d+,\[[^\]]*\],"\w+",(?:"[^"]*"|\[[^\]]*\])\],')
+_FONT = re.compile(r"@font-face\{[^}]*/fa-(brands|regular)-\d+\.woff2[^}]*\}")
 _USE = re.compile(r"\bfa-([a-z0-9-]+)")
 # More colours than that has no chart.
 _MOST_COLOURS = 50_000
@@ -22,9 +23,11 @@ _IMAGE = re.compile(r"<img\b[^>]*>")
 def lighten_site(folder):
     """Take out of a site what none of its pages uses, and let images wait until they are scrolled to.
 
-    The theme carries two thousand icons, half of what a page loads; those that no page names go. All images of an
+    The theme carries two thousand icons, half of what a page loads; those that no page names go, and so do the fonts of
+    icons of a kind that none names. All images of an
     article but the first are loaded when a reader comes near them. Charts are stored with a palette of 256 colours, a
-    third of their size, where no pixel changes visibly by that; photographs stay as they are.
+    third of their size, where no pixel changes visibly by that; photographs lose no more than an alpha channel that
+    is opaque everywhere.
 
     Parameters
     ----------
@@ -39,29 +42,42 @@ def lighten_site(folder):
         if "<article" in text:
             write_text(page, _with_lazy_images(text))
     for image in folder.glob("_images/*.png"):
-        _use_palette(image)
-    icons = folder / "_static" / "scripts" / "fontawesome.js"
-    if icons.is_file():
-        scripts = [path for path in (folder / "_static").rglob("*.js") if path != icons and "mathjax" not in path.parts]
-        used = {name for path in (*pages, *scripts) for name in _USE.findall(path.read_text(encoding="utf-8"))}
-        text = icons.read_text(encoding="utf-8")
-        write_text(icons, _ICON.sub(lambda match: match[0] if match[2] in used else "", text))
+        _compress(image)
+    scripts = {path for path in (folder / "_static").rglob("*.js") if "mathjax" not in path.parts}
+    scripts -= {icons := folder / "_static" / "scripts" / "fontawesome.js"}
+    used = {name for path in (*pages, *scripts) for name in _USE.findall(path.read_text(encoding="utf-8"))}
+    _cut(icons, _ICON, lambda match: match[2] in used)
+    _cut(folder / "_static" / "styles" / "pydata-sphinx-theme.css", _FONT, lambda match: match[1] in used)
 
 
-def _use_palette(path):
-    """Store a chart with a palette, if that is smaller and no channel of a pixel changes by more than 1 in 16."""
+def _cut(path, pattern, is_used):
+    """Take out of a file what fits the pattern and is not used."""
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+        write_text(path, pattern.sub(lambda match: match[0] if is_used(match) else "", text))
+
+
+def _compress(path):
+    """Store an image in less, without a visible change: an opaque alpha channel goes, a chart gets a palette."""
     with Image.open(path) as image:
         if image.mode not in ("RGB", "RGBA") or image.getextrema()[-1][0] < 255 * (image.mode == "RGBA"):
             return
         image = image.convert("RGB")
-    if image.getcolors(_MOST_COLOURS) is None:
-        return
-    reduced = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    change = np.abs(np.asarray(reduced.convert("RGB"), dtype=int) - np.asarray(image, dtype=int)).max()
+    stored = [_png(image)]
+    if image.getcolors(_MOST_COLOURS) is not None:
+        reduced = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        change = np.abs(np.asarray(reduced.convert("RGB"), dtype=int) - np.asarray(image, dtype=int)).max()
+        if change <= _LEAST_VISIBLE:
+            stored.append(_png(reduced))
+    smallest = min(stored, key=len)
+    if len(smallest) < path.stat().st_size:
+        path.write_bytes(smallest)
+
+
+def _png(image):
     content = io.BytesIO()
-    reduced.save(content, "PNG")
-    if change <= _LEAST_VISIBLE and content.tell() < path.stat().st_size:
-        path.write_bytes(content.getvalue())
+    image.save(content, "PNG", optimize=True)
+    return content.getvalue()
 
 
 def _with_lazy_images(text):
