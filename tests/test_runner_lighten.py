@@ -85,3 +85,13 @@ def test_a_second_time_changes_nothing(site):
     before = {path: path.stat().st_mtime_ns for path in site.rglob("*") if path.is_file()}
     lighten_site(site)
     assert {path: path.stat().st_mtime_ns for path in site.rglob("*") if path.is_file()} == before
+
+
+def test_withdrawn_roles_go_from_bibliographies(site):
+    entry = '<article><div role="list" class="citation-list"><div class="citation" id="id1" role="doc-biblioentry">'
+    (site / "references.html").write_text(f'{entry}<ul role="list"></ul></div></div></article>')
+    lighten_site(site)
+    expected = (
+        '<article><div class="citation-list"><div class="citation" id="id1"><ul role="list"></ul></div></div></article>'
+    )
+    assert (site / "references.html").read_text() == expected
