@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
@@ -108,6 +109,16 @@ def make_pdfs(project, *, notify=lambda page: None):
     if not (project.html / "index.html").is_file():
         raise RunnerError("pdf: there is no site yet; `make book` builds it")
     pages = toc_pages(project.html, project.root / "_toc.yml")
+    # Playwright refuses a thread that has an event loop under way, as a notebook's has.
+    with ThreadPoolExecutor(1) as thread:
+        made = thread.submit(_print_all, project, pages, notify).result()
+    profile = rendered_profile(project) or "quick"
+    names = sorted(path.stem for path in project.notebooks.glob("*.ipynb"))
+    offer_downloads(project, {name: read_record(project.record(profile, name)) for name in names})
+    return made
+
+
+def _print_all(project, pages, notify):
     folder = project.html / "pdf"
     shutil.rmtree(folder, ignore_errors=True)
     made = []
@@ -120,9 +131,6 @@ def make_pdfs(project, *, notify=lambda page: None):
         made.append(folder / "book.pdf")
         _print_book(browser, project, pages, made[-1])
         notify("pdf/book.pdf")
-    profile = rendered_profile(project) or "quick"
-    names = sorted(path.stem for path in project.notebooks.glob("*.ipynb"))
-    offer_downloads(project, {name: read_record(project.record(profile, name)) for name in names})
     return made
 
 
