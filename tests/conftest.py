@@ -3,7 +3,9 @@
 import nbformat
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from course_utils.cli import main
 from course_utils.runner.project import Project
 
 
@@ -37,3 +39,14 @@ def make_project(tmp_path):
         return project
 
     return write
+
+
+@pytest.fixture
+def course(monkeypatch):
+    """Run a command line in a folder; give its result."""
+
+    def call(folder, *arguments):
+        monkeypatch.chdir(folder)
+        return CliRunner().invoke(main, arguments)
+
+    return call

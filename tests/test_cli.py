@@ -3,20 +3,6 @@ import sys
 import urllib.request
 
 import pytest
-from click.testing import CliRunner
-
-from course_utils.cli import main
-
-
-@pytest.fixture
-def course(monkeypatch):
-    """Run a command line in a folder; give its result."""
-
-    def call(folder, *arguments):
-        monkeypatch.chdir(folder)
-        return CliRunner().invoke(main, arguments)
-
-    return call
 
 
 def test_run_plan_and_site(make_project, course):

@@ -12,22 +12,11 @@ import sys
 
 import nbformat
 import pytest
-from click.testing import CliRunner
 
-from course_utils.cli import main
 from course_utils.runner import execute, plan, site
 from course_utils.runner.project import read_json
 
 COURSE = [sys.executable, "-m", "course_utils.cli"]
-
-
-@pytest.fixture
-def course(monkeypatch):
-    def call(project, *arguments):
-        monkeypatch.chdir(project.root)
-        return CliRunner().invoke(main, arguments)
-
-    return call
 
 
 def run(project, **options):
@@ -85,7 +74,7 @@ def test_a_full_disk_fails_the_jobs_that_meet_it_and_no_other(make_project, cour
     with monkeypatch.context() as patched:
         for name, (module, function) in names.items():
             patched.setattr(module, function, fill(name, getattr(module, function)))
-        result = course(project, "run", "--jobs", "2")
+        result = course(project.root, "run", "--jobs", "2")
     assert result.exit_code == 1
     assert "01_one done" in result.output
     for name in names:
@@ -101,13 +90,13 @@ def test_an_output_folder_that_nobody_can_write_to(make_project, course):
     # Modes do not stop root; in /sys nobody can make a file.
     project.build.symlink_to("/sys")
     for command in ("run", "book", "site"):
-        result = course(project, command)
+        result = course(project.root, command)
         assert result.exit_code == 1
         assert result.output.startswith("Error: cannot write below _build/: ")
         assert len(result.output.splitlines()) == 1
     project.build.unlink()
     project.build.write_text("a file in the folder's place")
-    assert "Error: cannot write below _build/: " in course(project, "run").output
+    assert "Error: cannot write below _build/: " in course(project.root, "run").output
 
 
 def test_a_results_folder_that_nobody_can_write_to(make_project, course):
@@ -117,7 +106,7 @@ def test_a_results_folder_that_nobody_can_write_to(make_project, course):
     results = project.build / "results"
     results.rename(project.build / "kept")
     results.symlink_to("/sys")
-    result = course(project, "run")
+    result = course(project.root, "run")
     assert result.exit_code == 1
     assert "failed: 01_one: could not be run or kept: " in result.output
     results.unlink()
@@ -140,7 +129,7 @@ def test_a_damaged_record_counts_as_none(ran):
 def test_a_damaged_executed_notebook_is_run_again(ran, course):
     executed = ran.executed("quick", "01_one")
     executed.write_bytes(executed.read_bytes()[:100])
-    assert "stale: the executed notebook is missing or was changed" in course(ran, "plan").output
+    assert "stale: the executed notebook is missing or was changed" in course(ran.root, "plan").output
     # A site that is made before it was run again does not show half a page.
     assert site.stage(ran) == {"01_one": None}
     assert run(ran) == {"01_one": "done"}
@@ -209,7 +198,7 @@ def test_a_kernel_out_of_memory(make_project):
 def test_the_second_of_two_runs_says_who_holds_the_folder(make_project, course):
     project = make_project({"01_one": ["n = 2"]})
     with execute.build_lock(project):
-        result = course(project, "run")
+        result = course(project.root, "run")
     assert result.exit_code == 1
     assert f"Error: another run holds _build/: process {os.getpid()}, started 20" in result.output
-    assert course(project, "plan").exit_code == 0
+    assert course(project.root, "plan").exit_code == 0

@@ -2,9 +2,7 @@ import json
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
-from course_utils.cli import main
 from course_utils.errors import RunnerError
 from course_utils.runner import execute, plan, sweep
 
@@ -18,15 +16,6 @@ keep("product", epochs * rate + seed, low=0.0)
 keep("epochs", epochs + 100)
 """
 CELLS = ["epochs = 1\nrate = 0.5\nseed = 0\nsource = 'auto'", RECORDING, "1 / (epochs - 3)"]
-
-
-@pytest.fixture
-def course(monkeypatch):
-    def call(project, *arguments):
-        monkeypatch.chdir(project.root)
-        return CliRunner().invoke(main, arguments)
-
-    return call
 
 
 def table_of(project, grid, seeds=None, **options):
@@ -143,18 +132,22 @@ def test_a_sweep_runs_each_point_once_and_gathers_a_tidy_table(make_project):
 
 def test_the_command_line_writes_a_table_and_a_picture(make_project, course):
     project = make_project({"01_one": CELLS})
-    shown = course(project, "sweep", "01", "-g", "epochs=1,2", "--seeds", "0:1")
+    shown = course(project.root, "sweep", "01", "-g", "epochs=1,2", "--seeds", "0:1")
     assert shown.exit_code == 0, shown.output
     assert "01_one (epochs=2, seed=0) done" in shown.output
     assert "product" in shown.output
     for ending in ("parquet", "csv"):
-        result = course(project, "sweep", "01", "-g", "epochs=1,2", "--seeds", "0:1", "--out", f"out/table.{ending}")
+        result = course(
+            project.root, "sweep", "01", "-g", "epochs=1,2", "--seeds", "0:1", "--out", f"out/table.{ending}"
+        )
         assert result.exit_code == 0, result.output
         assert "01_one (epochs=2, seed=0) fresh" in result.output
         table = sweep.read_table(project.root / "out" / f"table.{ending}")
         assert table["product"].tolist() == [0.5, 1.0]
         assert table["source"].tolist() == ["auto", "auto"]
-        drawn = course(project, "plot", f"out/table.{ending}", "--x", "epochs", "--y", "product", "--out", "out/a.svg")
+        drawn = course(
+            project.root, "plot", f"out/table.{ending}", "--x", "epochs", "--y", "product", "--out", "out/a.svg"
+        )
         assert drawn.exit_code == 0, drawn.output
     assert "<svg" in (project.root / "out" / "a.svg").read_text()
 
@@ -176,7 +169,7 @@ def test_wrong_calls_say_what_is_legal(make_project, course, arguments, message)
     project = make_project({"01_one": CELLS})
     (project.root / "bad.parquet").write_text("no parquet")
     (project.root / "t.csv").write_text("a,b,name\n1,2,x\n")
-    result = course(project, *arguments)
+    result = course(project.root, *arguments)
     assert result.exit_code == 1
     assert message in result.output
     assert not project.build.exists()

@@ -6,6 +6,8 @@ What needs a browser, such as contrast, is tested with axe-core in ``tests/site`
 import html.parser
 from pathlib import Path
 
+from course_utils.runner.check import site_pages
+
 __all__ = ["check_accessibility"]
 
 
@@ -25,12 +27,9 @@ def check_accessibility(folder):
         One line a problem, which begins with the page and the line; empty if there is none.
     """
     folder, problems = Path(folder), []
-    for path in sorted(folder.rglob("*.html")):
-        name = path.relative_to(folder)
-        # What the themes leave below _static are templates, not pages.
-        if "_static" not in name.parts:
-            page = _Article(path.read_text(encoding="utf-8"))
-            problems += [f"{name}:{line}: {problem}" for line, problem in page.problems]
+    for path in site_pages(folder):
+        page = _Article(path.read_text(encoding="utf-8"))
+        problems += [f"{path.relative_to(folder)}:{line}: {problem}" for line, problem in page.problems]
     return problems
 
 

@@ -14,7 +14,16 @@ import yaml
 
 from course_utils.errors import RunnerError
 
-__all__ = ["check_external", "check_links", "check_outputs", "check_pages", "check_site", "check_weight", "toc_pages"]
+__all__ = [
+    "check_external",
+    "check_links",
+    "check_outputs",
+    "check_pages",
+    "check_site",
+    "check_weight",
+    "site_pages",
+    "toc_pages",
+]
 
 # The browser fetches what these attributes name, as it opens the page. An <a href> waits for a click.
 _RESOURCES = {
@@ -121,6 +130,23 @@ def toc_pages(folder, toc):
     if not names:
         raise RunnerError(f"check_pages: toc is {str(toc)!r}, which names no page; it must be a book's _toc.yml")
     return [f"{name}.html" for name in dict.fromkeys(names)]
+
+
+def site_pages(folder):
+    """List the pages of a site; what the themes leave below ``_static`` are templates, not pages.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        The rendered site.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Sorted; empty if there is none.
+    """
+    folder = Path(folder)
+    return [path for path in sorted(folder.rglob("*.html")) if "_static" not in path.relative_to(folder).parts]
 
 
 def check_outputs(folder):
@@ -275,8 +301,7 @@ class _Page(html.parser.HTMLParser):
 def _read_pages(folder):
     """Read every page of a site, by its path relative to the site's folder."""
     folder = Path(folder)
-    # What the themes leave below _static are templates, not pages.
-    paths = [path for path in sorted(folder.rglob("*.html")) if "_static" not in path.relative_to(folder).parts]
+    paths = site_pages(folder)
     if not paths:
         raise RunnerError(f"check_site: folder is {str(folder)!r}, which holds no page; build the site first")
     return {path.relative_to(folder): _Page(path.read_text(encoding="utf-8")) for path in paths}

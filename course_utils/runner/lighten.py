@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from course_utils.runner.check import site_pages
 from course_utils.runner.project import write_text
 
 __all__ = ["lighten_site"]
@@ -26,10 +27,10 @@ def lighten_site(folder):
     """Take out of a site what none of its pages uses, and let images wait until they are scrolled to.
 
     The theme carries two thousand icons, half of what a page loads; those that no page names go, and so do the fonts of
-    icons of a kind that none names. All images of an
-    article but the first are loaded when a reader comes near them. Charts are stored with a palette of 256 colours, a
-    third of their size, where no pixel changes visibly by that; photographs lose no more than an alpha channel that
-    is opaque everywhere. Roles that ARIA has withdrawn go from bibliographies.
+    icons of a kind that none names. All images of an article but the first are loaded when a reader comes near them.
+    Charts are stored with a palette of 256 colours, a third of their size, where no pixel changes visibly by that;
+    photographs lose no more than an alpha channel that is opaque everywhere. Roles that ARIA has withdrawn go from
+    bibliographies.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def lighten_site(folder):
         The rendered site.
     """
     folder = Path(folder)
-    pages = [path for path in folder.rglob("*.html") if "_static" not in path.relative_to(folder).parts]
+    pages = site_pages(folder)
     for page in pages:
         # Projectors and the like are pages of their own making.
         text = page.read_text(encoding="utf-8")
