@@ -56,8 +56,10 @@ COLAB_IMAGE ?= us-docker.pkg.dev/colab-images/public/runtime
 colab:  ## Run all notebooks in Colab's own image (needs docker)
 	docker run --rm --volume "$(CURDIR):/book" --workdir /tmp --entrypoint bash $(COLAB_IMAGE) /book/.ci/colab
 
+# The tests of one file share costly fixtures, so a file stays with one worker. More workers than four would crowd out
+# the trainings, kernels and browsers that the tests start.
 test: setup  ## All tests; `make test ARGS="-k name"` for some
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: setup  ## Style of the code and of the notebooks
 	$(BIN)/ruff check .
