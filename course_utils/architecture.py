@@ -1,6 +1,6 @@
 """What a network is made of: a table of its layers and a drawing, without any system package.
 
-Use them as ``models.describe`` and ``models.diagram``.
+They are in :mod:`course_utils.models`, too: the chapters write ``models.describe`` and ``models.diagram``.
 """
 
 import hashlib

@@ -343,10 +343,10 @@ def cutout(x, *, max_size, values=(0.0, 1.0), probability=1.0, rng):
 
     References
     ----------
-    T. DeVries and G. W. Taylor, "Improved regularization of convolutional neural networks with cutout",
+    DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout",
     arXiv:1708.04552, 2017 (squares of one size and colour, partly outside).
 
-    Z. Zhong et al., "Random erasing data augmentation", AAAI 2020 (random rectangles and colours, inside).
+    Zhong et al., "Random erasing data augmentation", AAAI 2020 (random rectangles and colours, inside).
 
     Examples
     --------

@@ -94,7 +94,7 @@ def convolve(image, kernel, *, padding=0, strides=1, dilation=1, mode="correlate
 
     References
     ----------
-    V. Dumoulin and F. Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285, 2016.
+    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285, 2016.
 
     Examples
     --------
@@ -186,7 +186,10 @@ KERNELS = MappingProxyType(
         "sobel_y": "change from top to bottom, smoothed from left to right: finds horizontal edges",
     }
 )
-"""The names that :func:`named_kernel` knows, with what each kernel does."""
+"""The names that :func:`named_kernel` knows, with what each kernel does.
+
+:meta hide-value:
+"""
 
 _FIXED_KERNELS = {
     "edge": ((-1, -1, -1), (-1, 8, -1), (-1, -1, -1)),

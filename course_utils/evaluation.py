@@ -1,7 +1,7 @@
 """How good is a classifier, how sure can we be, and is one better than another?
 
 Everything here works on arrays (NumPy, SciPy, pandas), so it serves any framework: a classifier is a function
-from images to scores or to labels. The results are small frozen objects; ``course_utils.plots`` draws them.
+from images to scores or to labels. The results are small frozen objects; :mod:`course_utils.plots` draws them.
 """
 
 import hashlib
@@ -157,7 +157,7 @@ class ClassifierReport:
 
     @cached_property
     def correct(self):
-        """Which images were classified rightly: ndarray of bool, shape (n,)."""
+        """Which images were classified rightly, an ndarray of bool, shape (n,)."""
         return self.predictions == self.labels
 
     @property
@@ -167,7 +167,7 @@ class ClassifierReport:
 
     @property
     def interval(self):
-        """Wilson's 95 % interval of the accuracy: (low, high).
+        """Wilson's 95 % interval of the accuracy, a pair of float (low, high).
 
         It covers the choice of test images only, not that of the seed; see :func:`summarise_seeds` for that.
         """
@@ -175,7 +175,7 @@ class ClassifierReport:
 
     @cached_property
     def confusion(self):
-        """Counts: ndarray of int64, shape (n_classes, n_classes); rows are true classes."""
+        """Counts of images, an ndarray of int64, shape (n_classes, n_classes); rows are true, columns predicted."""
         k = len(self.class_names)
         return np.bincount(self.labels * k + self.predictions, minlength=k * k).reshape(k, k)
 
@@ -189,7 +189,7 @@ class ClassifierReport:
 
     @cached_property
     def per_class(self):
-        """One row a class: DataFrame with columns precision, recall, f1, support, low, high.
+        """A DataFrame with one row a class, columns ``precision``, ``recall``, ``f1``, ``support``, ``low``, ``high``.
 
         ``recall`` is the accuracy per class and ``low`` to ``high`` its 95 % Wilson interval. Precision is
         NaN where the class was never predicted; recall is NaN where it has no images (``support`` 0).
@@ -213,7 +213,7 @@ class ClassifierReport:
         return float(self.per_class["recall"].mean())
 
     def most_confused(self, k=5):
-        """The k largest confusions, as a DataFrame with columns true, predicted, count, share.
+        """List the `k` largest confusions.
 
         Parameters
         ----------
@@ -222,9 +222,9 @@ class ClassifierReport:
 
         Returns
         -------
-        DataFrame
-            ``share`` is the part of the true class's images that went to the wrong class. Largest count
-            first; equal counts in the order of the classes.
+        pandas.DataFrame
+            Columns ``true``, ``predicted``, ``count``, ``share``, the part of the true class's images that went to
+            the wrong class. Largest count first; equal counts in the order of the classes.
 
         Raises
         ------
@@ -701,7 +701,7 @@ def divergence_epoch(train, validation, *, higher_is_better=False, threshold=2.0
     """Find where two learning curves part: from which epoch on training is better than validation, for good.
 
     The gap (validation loss minus training loss) is noisy. Its noise is estimated from its third
-    differences, which a smooth trend hardly enters: sigma = 1.4826 median(abs(d)) / sqrt(20). The curves
+    differences `d`, which a smooth trend hardly enters: ``sigma = 1.4826 * median(abs(d)) / sqrt(20)``. The curves
     have parted at the first epoch from which the gap stays above ``threshold * sigma`` to the end.
 
     Parameters

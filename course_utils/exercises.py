@@ -37,6 +37,7 @@ class Verdict:
     state : {"right", "wrong", "open"}
         ``"open"`` as long as there is no answer.
     message : str
+        What stands beside the mark, such as how many values the answer must have.
     """
 
     label: str
@@ -114,7 +115,7 @@ def check(label, answer, key, *, made_from=""):
     Raises
     ------
     ArgumentError
-        If `key` is none.
+        If `key` is not what :func:`seal` makes.
 
     Examples
     --------

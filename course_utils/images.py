@@ -85,7 +85,8 @@ def to_grayscale(x, *, channel_order="rgb"):
     x : array_like of uint8 or float, shape (n, height, width, 3)
         Colour images. Grey ones, with 1 channel, come back unchanged.
     channel_order : {"rgb", "bgr"}
-        Which colour stands first. OpenCV reads files as "bgr"; every loader of this package gives "rgb".
+        Which colour stands first. OpenCV reads files as ``"bgr"``; every loader of this package gives
+        ``"rgb"``.
 
     Returns
     -------
@@ -127,8 +128,8 @@ def resize(x, size, *, interpolation="auto"):
     size : int or (int, int)
         New height and width in pixels; one number gives a square.
     interpolation : {"auto", "nearest", "bilinear", "bicubic", "area", "lanczos"}
-        "area" averages the pixels that a new pixel covers, which is what shrinking needs to avoid aliasing.
-        "auto" is "area" where both sides shrink or stay, "bilinear" otherwise.
+        ``"area"`` averages the pixels that a new pixel covers, which is what shrinking needs to avoid aliasing.
+        ``"auto"`` is ``"area"`` where both sides shrink or stay, ``"bilinear"`` otherwise.
 
     Returns
     -------

@@ -350,8 +350,8 @@ def batch_hard_triplets(embeddings, ids):
 def semi_hard_triplets(embeddings, ids, *, margin=1.0, squared=False):
     """Find for each anchor and positive the nearest negative that is farther than the positive (Schroff et al. 2015).
 
-    Only a negative within the margin counts: `d(a, p) < d(a, n) < d(a, p) + margin`. Memory grows with the cube of the
-    batch.
+    Only a negative within the margin counts: ``d(a, p) < d(a, n) < d(a, p) + margin``. Memory grows with the cube of
+    the batch.
 
     Parameters
     ----------
@@ -359,7 +359,7 @@ def semi_hard_triplets(embeddings, ids, *, margin=1.0, squared=False):
         One batch, such as :class:`PKBatches` gives.
     ids : tensor of int, shape (n,)
         Identities.
-    margin : float
+    margin : float or "soft"
         As in :func:`triplet_loss`; ``"soft"`` has no margin, so all negatives farther than the positive count.
     squared : bool
         Compare squared distances.

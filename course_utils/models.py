@@ -2,8 +2,8 @@
 
 One contract for all: a network takes float images in [0, 1], shape (n, height, width, channels), and returns
 *logits*, shape (n, n_classes). The softmax is part of the loss, which is more exact and trains the same.
-What is needed to train a network and to look at it stands here, too, though it is written in
-``course_utils.training`` and ``course_utils.architecture``.
+What is needed to train a network and to look at it can be had from here, too; it is documented with
+:mod:`course_utils.training` and :mod:`course_utils.architecture`.
 """
 
 import keras
@@ -61,7 +61,7 @@ def embedding_model(model, layer="embedding"):
         A built network.
     layer : str
         Name of the layer whose output is wanted. The networks of this module name their last hidden layer
-        "embedding".
+        ``"embedding"``.
 
     Returns
     -------
@@ -506,7 +506,7 @@ def five_class_cnn(*, activation="sigmoid", input_shape=(28, 28, 1), n_classes=5
     Parameters
     ----------
     activation : str
-        Name of a Keras activation. The original's sigmoid lets little gradient through; try "relu".
+        Name of a Keras activation. The original's sigmoid lets little gradient through; try ``"relu"``.
     input_shape : tuple of int
         Height, width and channels of an image.
     n_classes : int
@@ -552,8 +552,9 @@ def resnet_v1(depth, *, shortcuts=True, input_shape=(28, 28, 1), n_classes=5, l2
     """The residual network of chapter 12 for small images (He et al., 2016), with its shortcuts or without.
 
     A convolution, three stacks of n residual blocks with 16, 32 and 64 filters, global average pooling and a
-    dense layer. A block is twice (batch normalisation, relu, convolution), added to what came in. Where the
-    width grows, the block has stride 2 and a 1x1 convolution fits the shortcut to it.
+    dense layer. A block is twice (batch normalisation, relu, convolution), added to what came in: the order of
+    the authors' second paper, "Identity mappings in deep residual networks". Where the width grows, the block has
+    stride 2 and a 1x1 convolution fits the shortcut to it.
 
     Parameters
     ----------

@@ -234,7 +234,7 @@ def plot_cmc(results, *, max_rank=20, n_bootstrap=500, seed=0, ax=None):
     Parameters
     ----------
     results : RetrievalResult or mapping of str to RetrievalResult
-        From ``retrieval.evaluate_retrieval``, by name of the method.
+        From :func:`course_utils.retrieval.evaluate_retrieval`, by name of the method.
     max_rank : int
         Last rank drawn; the size of the smallest gallery if that is less.
     n_bootstrap : int
@@ -345,7 +345,7 @@ def plot_confusion(report, *, normalise=True, ax=None):
     Parameters
     ----------
     report : ClassifierReport
-        From ``evaluation.evaluate_classifier``.
+        From :func:`course_utils.evaluation.evaluate_classifier`.
     normalise : bool
         Show the per cent of each row; its diagonal is the accuracy per class. Otherwise show counts.
     ax : matplotlib.axes.Axes, optional
@@ -397,7 +397,7 @@ def plot_per_class(report, *, reported=None, ax=None):
     Parameters
     ----------
     report : ClassifierReport
-        From ``evaluation.evaluate_classifier``.
+        From :func:`course_utils.evaluation.evaluate_classifier`.
     reported : sequence of float, shape (n_classes,), optional
         Accuracies that someone else reported, drawn as diamonds.
     ax : matplotlib.axes.Axes, optional
@@ -447,7 +447,7 @@ def show_prediction(image, probabilities, label, class_names):
     image : array_like, shape (h, w), (h, w, 1) or (h, w, 3)
         The image.
     probabilities : array_like of float, shape (n_classes,)
-        Non-negative, with sum 1 (``evaluation.softmax`` makes them from logits).
+        Non-negative, with sum 1 (:func:`course_utils.evaluation.softmax` makes them from logits).
     label : int
         The true class.
     class_names : sequence of str
@@ -714,7 +714,7 @@ def plot_power_law(fit, *, sizes=None, quantity="test error (share)", ax=None):
     Parameters
     ----------
     fit : PowerLawFit
-        From ``evaluation.fit_power_law``.
+        From :func:`course_utils.evaluation.fit_power_law`.
     sizes : array_like of float, optional
         Sizes over which to draw the law; by default from the least to four times the greatest measured one.
     quantity : str
@@ -871,7 +871,7 @@ def plot_gradient_norms(norms, *, ax=None):
     Parameters
     ----------
     norms : mapping of str to sequence of float
-        By network: one norm a layer, such as ``models.gradient_norms`` gives. Lengths may differ.
+        By network: one norm a layer, such as :func:`course_utils.training.gradient_norms` gives. Lengths may differ.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure if not given.
 

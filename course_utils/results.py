@@ -7,18 +7,24 @@ Outside a notebook the same calls only fill this process's own log.
 
 import dataclasses
 import functools
+import hashlib
 import html
 import importlib.resources
 import math
 import numbers
 import os
+import pickle
 import re
+import shutil
 import sys
+import tempfile
+import time
 import tomllib
+from pathlib import Path
 
 from course_utils.errors import ArgumentError, check_choice
 
-__all__ = ["Claim", "Record", "claim", "clear", "compare", "provenance", "record", "recorded", "reported"]
+__all__ = ["Claim", "Record", "claim", "clear", "compare", "once", "provenance", "record", "recorded", "reported"]
 
 METADATA_KEY = "course"
 _GLUE_PREFIX = "application/papermill.record/"
@@ -26,6 +32,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 # This process's records by name: `compare` looks them up, and a name recorded again replaces its value.
 _records = {}
+# Names that this process has given to `once`: two pieces of work under one name would be taken for each other.
+_begun = set()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,6 +214,67 @@ class ProvenanceLine:
 
     def _repr_html_(self):
         return f'<p class="provenance provenance-{self.kind.replace(" ", "-")}">{html.escape(self.text)}</p>'
+
+
+def once(name, work, *, folder=None):
+    """Do a piece of work that takes long, unless an interrupted run of the same notebook has finished it before.
+
+    The runner gives each notebook a folder for this. It keeps the folder until the notebook has run to its end, and
+    throws it away as soon as anything changes that the notebook depends on. Without the runner the work is just done.
+
+    Parameters
+    ----------
+    name : str
+        What tells the work from all other work in the notebook, such as ``"CNN, run 0"``.
+    work : callable
+        Called without arguments. What it returns must survive pickling: networks of Keras do, lambdas do not. It must
+        not depend on random numbers drawn before, so let it begin with :func:`course_utils.models.set_seed`.
+    folder : str or pathlib.Path, optional
+        A folder that the work fills, such as logs of TensorBoard. It is kept and brought back too.
+
+    Returns
+    -------
+    object
+        What `work` returned, now or then.
+
+    Raises
+    ------
+    ArgumentError
+        If `name` has been used before in this notebook, under the runner.
+
+    Examples
+    --------
+    >>> once("the answer", lambda: 6 * 7)
+    42
+    """
+    if "COURSE_UNFINISHED" not in os.environ:
+        return work()
+    if name in _begun:
+        raise ArgumentError(f"once: name is {name!r}, which other work in this notebook has; it must be another")
+    _begun.add(name)
+    unfinished = Path(os.environ["COURSE_UNFINISHED"])
+    done = unfinished / hashlib.sha256(name.encode()).hexdigest()[:16]
+    if not done.is_dir():
+        start = time.perf_counter()
+        value = work()
+        # Complete or not there at all: the folder gets its name last.
+        draft = Path(tempfile.mkdtemp(prefix=".", dir=unfinished))
+        (draft / "seconds").write_text(str(time.perf_counter() - start), encoding="utf-8")
+        (draft / "value").write_bytes(pickle.dumps(value))
+        if folder is not None:
+            shutil.copytree(folder, draft / "folder")
+        draft.rename(done)
+        return value
+    if folder is not None:
+        # What an interrupted attempt left in it would be mixed up with what is brought back.
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(done / "folder", folder)
+    return pickle.loads((done / "value").read_bytes())
+
+
+def seconds_of_finished(unfinished):
+    """Return how long the work took that :func:`once` finds finished in a folder of the runner."""
+    return sum(float(path.read_text(encoding="utf-8")) for path in unfinished.glob("[!.]*/seconds"))
 
 
 def recorded():

@@ -78,17 +78,17 @@ class RetrievalResult:
 
     @property
     def mean_average_precision(self):
-        """float: Mean of `average_precision` over the valid probes (mAP); NaN if there are none."""
+        """Mean of `average_precision` over the valid probes (mAP, float); NaN if there are none."""
         return _mean_of_valid(self.average_precision)
 
     @property
     def mean_inverse_negative_penalty(self):
-        """float: Mean of `inverse_negative_penalty` over the valid probes (mINP); NaN if there are none."""
+        """Mean of `inverse_negative_penalty` over the valid probes (mINP, float); NaN if there are none."""
         return _mean_of_valid(self.inverse_negative_penalty)
 
     @property
     def mean_r_precision(self):
-        """float: Mean of `r_precision` over the valid probes; NaN if there are none."""
+        """Mean of `r_precision` over the valid probes (float); NaN if there are none."""
         return _mean_of_valid(self.r_precision)
 
     def top(self, k):

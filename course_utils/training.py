@@ -1,6 +1,7 @@
 """What it takes to train a network: seeds, losses, the learning rate, augmentation, gradients.
 
-Use these functions as ``models.set_seed``, ``models.compile_classifier`` and so on.
+They are in :mod:`course_utils.models`, too: the chapters write ``models.set_seed``, ``models.compile_classifier`` and
+so on.
 """
 
 import keras
@@ -64,9 +65,9 @@ def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
     Parameters
     ----------
     model : keras.Model
-        A network of this module, or any other that returns logits, shape (n, n_classes).
+        A network of :mod:`course_utils.models`, or any other that returns logits, shape (n, n_classes).
     optimizer : str or keras.optimizers.Optimizer
-        A name Keras knows ("adam", "sgd", "rmsprop", "adamw", …), or an optimizer of your own.
+        A name Keras knows (``"adam"``, ``"sgd"``, ``"rmsprop"``, ``"adamw"``, …), or an optimizer of your own.
     learning_rate : float or keras.optimizers.schedules.LearningRateSchedule
         Step size, if `optimizer` is a name.
 
@@ -108,7 +109,7 @@ def _optimizer_by_name(name, learning_rate):
 
 @keras.saving.register_keras_serializable(package="course_utils")
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises to its peak once and then falls to zero (Smith and Topin, 2018).
+    """A learning rate that rises to its peak once and then falls to zero (Smith and Topin, 2019).
 
     It rises in a straight line from `peak` / 25 and falls along half a cosine.
 
@@ -288,8 +289,8 @@ def digit_augmentation(*, degrees=10.0, shift=0.1, zoom=0.1, brightness=0.1, con
     Returns
     -------
     keras.Sequential
-        A layer for images in [0, 1]: it acts in training only. Chapter 04's ``augment`` does the like on
-        arrays.
+        A layer for images in [0, 1]: it acts in training only. The functions of :mod:`course_utils.augment` do
+        the like on arrays.
 
     Raises
     ------

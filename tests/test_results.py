@@ -97,3 +97,45 @@ def test_compare_leaves_out_what_was_not_measured():
 def test_an_unknown_chapter():
     with pytest.raises(ArgumentError, match="must be one of '02_fashion_mlp'"):
         results.reported("99_none")
+
+
+def test_a_name_stands_for_one_piece_of_work(tmp_path, monkeypatch):
+    assert [results.once("a", lambda: 1), results.once("a", lambda: 2)] == [1, 2]
+    monkeypatch.setenv("COURSE_UNFINISHED", str(tmp_path))
+    monkeypatch.setattr(results, "_begun", set())
+    results.once("a", lambda: 1)
+    with pytest.raises(ArgumentError, match="'a', which other work"):
+        results.once("a", lambda: 2)
+
+
+def test_a_network_comes_back_as_it_was_and_learns_on(tmp_path, monkeypatch):
+    from course_utils import models
+
+    def train():
+        models.set_seed(0)
+        network = models.compile_one_cycle(models.compact_convnet((4,), input_shape=(8, 8, 1)), steps=4)
+        network.fit(x, y, epochs=2, batch_size=10, verbose=0)
+        return network
+
+    monkeypatch.setenv("COURSE_UNFINISHED", str(tmp_path))
+    monkeypatch.setattr(results, "_begun", set())
+    rng = np.random.default_rng(0)
+    x, y = rng.random((20, 8, 8, 1), dtype=np.float32), rng.integers(0, 10, 20)
+    first = results.once("network", train)
+    monkeypatch.setattr(results, "_begun", set())
+    again = results.once("network", lambda: pytest.fail("trained again"))
+    assert again is not first
+    np.testing.assert_array_equal(models.predictor(again)(x), models.predictor(first)(x))
+    for network in (first, again):
+        models.set_seed(1)
+        network.fit(x, y, batch_size=10, verbose=0)
+    np.testing.assert_array_equal(models.predictor(again)(x), models.predictor(first)(x))
+    assert results.seconds_of_finished(tmp_path) > 0
+
+
+def test_work_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_UNFINISHED", str(tmp_path))
+    monkeypatch.setattr(results, "_begun", set())
+    with pytest.raises(ZeroDivisionError):
+        results.once("a", lambda: 1 / 0)
+    assert not list(tmp_path.iterdir())

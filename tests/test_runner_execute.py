@@ -119,6 +119,51 @@ def test_a_runner_that_is_killed_leaves_nothing_that_counts_as_done(make_project
     assert "01_one done" in again.stdout
 
 
+def piecewise(then):
+    """Cells that do two long pieces of work, each noted in a file beside the book, and between them something else."""
+    noted = (
+        "import time\nfrom pathlib import Path\nfrom course_utils import results\n"
+        "def work(name, folder):\n"
+        "    with open(notes, 'a') as file:\n        file.write(name + ' ')\n"
+        "    time.sleep(0.05)\n    Path(folder).mkdir()\n    Path(folder, 'log').write_text(name)\n"
+        "    return {'value': name.upper()}\n"
+    )
+    first = "first = results.once('first', lambda: work('first', 'logs'), folder='logs')"
+    second = "results.once('second', lambda: work('second', 'more'))"
+    last = "results.record('found', first['value'] + Path('logs', 'log').read_text())"
+    return ["n = 2\nnotes = ''", noted, first, then, second, last]
+
+
+def test_what_an_interrupted_run_has_finished_is_not_done_again(make_project, tmp_path):
+    notes, fatal = tmp_path / "notes", tmp_path / "fatal"
+    fatal.touch()
+    then = f"import os, signal\nif os.path.exists({str(fatal)!r}):\n    os.kill(os.getpid(), signal.SIGKILL)"
+    project = make_project({"01_one": piecewise(then)}, {"01_one": {"quick": {"notes": str(notes)}}})
+    assert run(project) == {"01_one": "failed"}
+    assert notes.read_text() == "first "
+    fatal.unlink()
+    assert run(project) == {"01_one": "done"}
+    assert notes.read_text() == "first second "
+    record = read_json(project.record("quick", "01_one"))
+    record_validator().validate(record)
+    assert record["records"]["found"]["value"] == "FIRSTfirst"
+    assert 0 < record["resumed_seconds"] < record["seconds"]
+    assert not list((project.build / "unfinished").rglob("value"))
+    # A run that is asked for again begins at the beginning.
+    assert run(project, force=True) == {"01_one": "done"}
+    assert notes.read_text() == "first second first second "
+    assert read_json(project.record("quick", "01_one"))["resumed_seconds"] == 0
+
+
+def test_finished_work_of_another_program_is_thrown_away(make_project, tmp_path):
+    notes = tmp_path / "notes"
+    profiles = {"01_one": {"quick": {"notes": str(notes)}}}
+    assert run(make_project({"01_one": piecewise("1 / 0")}, profiles)) == {"01_one": "failed"}
+    project = make_project({"01_one": piecewise("1 / 1")}, profiles)
+    assert run(project) == {"01_one": "done"}
+    assert notes.read_text() == "first first second "
+
+
 def test_ctrl_c_ends_the_workers(make_project):
     project = make_project({"01_one": ["n = 2", "import time\ntime.sleep(600)"]})
     command = [sys.executable, "-m", "course_utils.cli", "run"]

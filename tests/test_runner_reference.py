@@ -39,7 +39,7 @@ def test_pages_hold_docstrings_and_links_between_modules(make_project):
     own = yaml.safe_load((project.root / "_config.yml").read_text())
     ours = yaml.safe_load((ROOT / "_config.yml").read_text())
     settings = ours["sphinx"]["config"]
-    extensions = [name for name in settings["extensions"] if name.startswith("sphinx.ext.")]
+    extensions = [name for name in settings["extensions"] if name.startswith(("sphinx.ext.", "course_utils."))]
     own["sphinx"] = {
         "extra_extensions": extensions,
         "config": {key: settings[key] for key in settings if key.startswith(("auto", "napoleon", "nitpick"))},
@@ -50,4 +50,11 @@ def test_pages_hold_docstrings_and_links_between_modules(make_project):
     assert "cmc_curve" in page
     assert "non-decreasing, at most 1" in page
     assert 'href="errors.html#course_utils.errors.ArgumentError"' in page
+    # Values can be copied, and attributes that share a line keep their names.
+    assert '<span class="pre">"single_shot"}</span>' in page
+    assert "<strong>n_probes, n_valid_probes</strong>" in page
+    # What a module takes from another is documented once, and links to it lead there.
+    borrower = (project.html / "book" / "api" / "models.html").read_text()
+    assert 'id="course_utils.models.describe"' not in borrower
+    assert 'href="architecture.html#course_utils.architecture.describe"' in borrower
     assert "It all began." in (project.html / "book" / "changelog.html").read_text()

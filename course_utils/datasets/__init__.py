@@ -72,7 +72,7 @@ class Dataset:
 
 
 def names():
-    """List the data sets that :func:`load` and ``load_reid`` know by name.
+    """List the data sets that :func:`load` and :func:`load_reid` know by name.
 
     Returns
     -------
@@ -109,8 +109,8 @@ def load(
         Searched before the other :func:`search_folders`; or itself a file or folder of the user's own data, which
         then take the place of the named ones. An empty string counts as ``None``.
     source : {"download", "local", "synthetic", "auto"}
-        "local" reads from the search folders; "download" fetches the official files if they are not there;
-        "synthetic" draws the procedural twin; "auto" is "download", and the twin where that fails.
+        ``"local"`` reads from the search folders; ``"download"`` fetches the official files if they are not there;
+        ``"synthetic"`` draws the procedural twin; ``"auto"`` is ``"download"``, and the twin where that fails.
     train_limit, test_limit : int, optional
         At most this many images, a class-stratified sample. For one seed a small sample is the beginning of a
         larger one. A twin has 12,000 and 2,000 images if no limit is given, and any number if one is.
@@ -136,7 +136,7 @@ def load(
     Warns
     -----
     SyntheticDataWarning
-        If "auto" fell back on the procedural twin.
+        If ``"auto"`` fell back on the procedural twin.
 
     Examples
     --------
@@ -175,8 +175,8 @@ def fingerprint(name, *, data_dir=None, source="auto"):
     Returns
     -------
     str
-        "sha256:..." of the local file or folder; "procedural:VERSION" if a twin would be drawn unless the data can
-        be fetched; "absent" if there is nothing to read before it is fetched.
+        ``"sha256:..."`` of the local file or folder; ``"procedural:VERSION"`` if a twin would be drawn unless the data
+        can be fetched; ``"absent"`` if there is nothing to read before it is fetched.
 
     Raises
     ------

@@ -23,9 +23,9 @@ class Provenance:
     title : str
         What to call it in a sentence.
     kind : str
-        "official" (the authors' own files, checksums verified), "copy" (the same images in another file),
-        "own split" (the same images, divided by this project), "procedural" (drawn by a program) or
-        "user" (a file that this project does not know).
+        ``"official"`` (the authors' own files, checksums verified), ``"copy"`` (the same images in another file),
+        ``"own split"`` (the same images, divided by this project), ``"procedural"`` (drawn by a program) or
+        ``"user"`` (a file that this project does not know).
     file : str
         Base name of the file or folder read; empty for procedural data.
     sha256 : str

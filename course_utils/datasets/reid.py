@@ -93,13 +93,13 @@ def load_reid(
     Parameters
     ----------
     name : str or path-like
-        "pedestrians" (procedural), "omniglot", "market1501", or the path of a folder or zip archive in the
+        ``"pedestrians"`` (procedural), ``"omniglot"``, ``"market1501"``, or the path of a folder or zip archive in the
         layout of Market-1501 or Omniglot.
     data_dir : path-like, optional
         Searched before the other folders; or a folder in one of those layouts. An empty string counts as
         ``None``.
     source : {"download", "local", "synthetic", "auto"}
-        As for ``load``. "pedestrians" are procedural from any source.
+        As for :func:`load`. The pedestrians are procedural from any source.
     train_ids, test_ids : int, optional
         At most this many identities, drawn at random; for one seed few are among many. With `test_ids` the
         gallery holds the chosen identities only, without distractors. Twins have 150 people for training and
@@ -126,7 +126,7 @@ def load_reid(
     Warns
     -----
     SyntheticDataWarning
-        If "auto" fell back on the procedural twin.
+        If ``"auto"`` fell back on the procedural twin.
 
     Notes
     -----

@@ -10,6 +10,10 @@ from course_utils.runner.project import digest, read_json, write_text
 
 __all__ = ["card_files", "sample_sheet"]
 
+_INTRODUCTION = [
+    "What each data set is, and what this copy of the book was built from.",
+    "*This build* says which files were read; `course data where` lists the folders in which they are looked for.",
+]
 _COLUMNS = 8
 _TWIN_LIMIT = 500
 
@@ -30,7 +34,7 @@ def card_files(project):
     dict of str to bytes
         The files to stage, by their paths.
     """
-    parts = ["# Data cards", "", "What each data set is, and what this copy of the book was built from.", ""]
+    parts = ["# Data cards", "", *_INTRODUCTION, ""]
     files = {}
     for name in datasets.names():
         facts, picture = _card(project, name)
@@ -121,7 +125,7 @@ def _page_section(entry, facts):
     rows = {
         "task": entry.task,
         "images": f"{height} × {width}, {'grey' if channels == 1 else 'RGB'}",
-        "official size": f"{entry.n_train:,} + {entry.n_test:,}" if entry.n_train else "as many as asked for",
+        "official size": _official_size(entry),
         "licence": entry.licence,
         "citation": entry.citation or "none",
         "home": f"<{entry.homepage}>" if entry.homepage else "this project",
@@ -145,3 +149,9 @@ def _page_section(entry, facts):
         parts += ["| class | training images | test images |", "|---|---:|---:|"]
         parts += [f"| {label} | {train:,} | {test:,} |" for label, (train, test) in facts["counts"].items()] + [""]
     return parts
+
+
+def _official_size(entry):
+    if not entry.n_train:
+        return "as many as asked for"
+    return f"{entry.n_train:,} for training, {entry.n_test:,} for testing"

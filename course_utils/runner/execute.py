@@ -171,6 +171,10 @@ def split(project, jobs, *, force=False, notify=lambda event: None):
     for place in {project.executed(*job.place).parent for job in stale}:
         for leftover in place.glob(".*"):
             shutil.rmtree(leftover, ignore_errors=True)
+    for job in stale:
+        for kept in project.unfinished(*job.place).glob("*"):
+            if force or kept.name != job.key:
+                shutil.rmtree(kept, ignore_errors=True)
     return outcome, stale
 
 
@@ -233,10 +237,17 @@ def _run(project, job, environment, notify, runs):
         place.mkdir(parents=True, exist_ok=True)
         log = project.log(*job.place)
         log.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = project.unfinished(*job.place) / job.key
+        unfinished.mkdir(parents=True, exist_ok=True)
+        resumed = results.seconds_of_finished(unfinished)
+        environment = environment | {"COURSE_UNFINISHED": str(unfinished)}
         folder = Path(tempfile.mkdtemp(prefix=f".{job.name}.", dir=place))
         try:
             record = perform(job, project.notebook(job.name), folder, log, environment, notify, runs)
+            record |= {"seconds": round(record["seconds"] + resumed, 2), "resumed_seconds": round(resumed, 2)}
             keep(project, job, record, folder)
+            if record["state"] == "done":
+                shutil.rmtree(unfinished.parent)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:

@@ -27,6 +27,8 @@ _STATUS_COLUMNS = {
     "data": "---",
     "on": "---",
 }
+# A wide table needs the room of the list of sections beside it.
+_WIDE = ["---", "html_theme.sidebar_secondary.remove: true", "---", ""]
 _CLAIM_COLUMNS = {"chapter": "---", "claim": "---", "full run": "---", "this build": "---"}
 
 
@@ -154,6 +156,7 @@ def ledger_page(titles, records, references):
         numbers += [chapter | row for row in _comparisons(name, records.get(name), references.get(name))]
         claims += [chapter | row for row in _claims(records.get(name), references.get(name))]
     parts = [
+        *_WIDE,
         "# The ledger",
         "",
         "Every number that the coursework reported stands here beside ours,",
@@ -163,7 +166,7 @@ def ledger_page(titles, records, references):
         "## Numbers",
         "",
         "The difference is that of the full run where there is one, and of this build where there is none.",
-        "The reason links to the section that shows it. The letters name the sources on the front page.",
+        "The reason links to the section that shows it. The letters name {doc}`the sources </book/intro>`.",
         "",
         *_ledger_table("Reported numbers beside ours", numbers, {"chapter": "---", **_NUMBER_COLUMNS}),
         "## Claims",
@@ -193,7 +196,15 @@ def status_page(names, records):
     """
     environments = []
     rows = [_status_row(name, records.get(name), environments) for name in names]
-    lines = ["# Status of this build", "", _markdown_table(rows, _STATUS_COLUMNS), "", "## Environments", ""]
+    lines = [
+        *_WIDE,
+        "# Status of this build",
+        "",
+        "What was run for this copy of the book, when, for how long, and on which data: the authors' *official* files,",
+        "a *copy* of their images, an *own split* of them, a *user*'s data, or *procedural* ones, drawn by a program.",
+        "",
+    ]
+    lines += [_markdown_table(rows, _STATUS_COLUMNS), "", "## Environments", ""]
     lines += ["What the notebooks ran on, by the letters in the table above.", ""]
     rows = [_environment_row(*item) for item in zip(string.ascii_uppercase, environments, strict=False)]
     return "\n".join([*lines, _markdown_table(rows, dict.fromkeys(rows[0], "---")) if rows else "None yet.", ""])

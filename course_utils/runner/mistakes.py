@@ -41,13 +41,16 @@ def mistakes_page(project):
             "",
             kind["about"],
             "",
+            ":::{table}",
+            ":class: mistakes",
+            "",
             "| what happened | how you notice it | what catches it | measured in |",
             "|---|---|---|---|",
         ]
         for row in kind["mistakes"]:
             cells = [row["what"], row["notice"], _remedy(row), _place(row, found)]
             parts.append(f"| {' | '.join(cells)} |")
-        parts.append("")
+        parts += [":::", ""]
     return "\n".join(parts)
 
 

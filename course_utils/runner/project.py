@@ -68,6 +68,10 @@ class Project:
     def log(self, profile, name):
         return self.build / "logs" / profile / f"{name}.log"
 
+    def unfinished(self, profile, name):
+        """What an interrupted run of one chapter has finished, in a folder for each key; see `results.once`."""
+        return self.build / "unfinished" / profile / name
+
     def reference(self, name):
         """The committed results of the full run."""
         return self.book / "reference" / f"{name}.json"
