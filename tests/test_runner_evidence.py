@@ -106,7 +106,7 @@ def test_a_claim_that_fails_in_the_full_profile_fails_the_build(make_project, mo
     project = make_project({"01_one": ["n = 2", cell]})
     quick = build(project, monkeypatch)
     assert quick.exit_code == 0
-    assert "◌ needs the full profile n is 2" in (project.html / "book" / "ledger.html").read_text()
+    assert "◌ needs the full profile; here n is 2" in (project.html / "book" / "ledger.html").read_text()
     full = build(project, monkeypatch, "--profile", "full")
     assert full.exit_code == 1
     assert "notebooks/01_one.ipynb: the full run contradicts the claim 'Two is odd.' (n is 2)" in full.output

@@ -182,7 +182,7 @@ def test_the_ledger_holds_every_reported_number_and_every_claim_with_its_verdict
     assert "[cause given as imbalance, not tested](#is-it-the-imbalance)" in page
     assert f"| {chapter} | `a*b` \\*wins\\*. | – | ✔ 1 \\| 2 |" in rows
     assert f"| {chapter} | It wins. | – | ✘ 1 \\| 2 |" in rows
-    assert f"| {chapter} | All. | – | ◌ needs the full profile 1 \\| 2 |" in rows
+    assert f"| {chapter} | All. | – | ◌ needs the full profile; here 1 \\| 2 |" in rows
     assert "In this build 1 of 3 claims hold, 1 do not, 1 need the full profile." in page
     assert "In the full run" not in page
 
@@ -202,5 +202,5 @@ def test_the_status_page_says_what_each_notebook_ran_on():
     assert three.endswith("| A |")
     assert four == "| {doc}`/notebooks/04_four` | not run |  |  |  |  |  |  |"
     software = "Python 3.11.9, Keras on jax | keras 3.9.0 |"
-    assert f"| B | 2 cores (1 threads a notebook), x86_64, Linux | {software}" in page
+    assert f"| B | 2 cores (1 for each notebook), x86_64, Linux | {software}" in page
     assert "None yet." in ledger.status_page(["01_one"], {})

@@ -204,8 +204,8 @@ def status_page(names, records):
         "a *copy* of their images, an *own split* of them, a *user*'s data, or *procedural* ones, drawn by a program.",
         "",
     ]
-    lines += [_markdown_table(rows, _STATUS_COLUMNS), "", "## Environments", ""]
-    lines += ["What the notebooks ran on, by the letters in the table above.", ""]
+    lines += [":::{table}", ":class: status", "", _markdown_table(rows, _STATUS_COLUMNS), ":::", ""]
+    lines += ["## Environments", "", "What the notebooks ran on, by the letters in the table above.", ""]
     rows = [_environment_row(*item) for item in zip(string.ascii_uppercase, environments, strict=False)]
     return "\n".join([*lines, _markdown_table(rows, dict.fromkeys(rows[0], "---")) if rows else "None yet.", ""])
 
@@ -231,7 +231,7 @@ def _status_row(name, record, environments):
 def _environment_row(letter, environment):
     return {
         "on": letter,
-        "machine": f"{environment['cores']} cores ({environment.get('threads', '?')} threads a notebook), "
+        "machine": f"{environment['cores']} cores ({environment.get('threads', '?')} for each notebook), "
         f"{environment['machine']}, {environment['platform']}",
         "software": f"Python {environment['python']}, Keras on {environment['backend']}",
         "versions": ", ".join(f"{library} {version}" for library, version in sorted(environment["versions"].items())),
@@ -333,7 +333,7 @@ def _verdict(claim, profile):
     if claim is None:
         return "–"
     if claim["needs"] == "full" and profile != "full":
-        return f"◌ needs the full profile {_plain(claim['evidence'])}".strip()
+        return "◌ needs the full profile" + (f"; here {_plain(claim['evidence'])}" if claim["evidence"] else "")
     return f"{'✔' if claim['holds'] else '✘'} {_plain(claim['evidence'])}".strip()
 
 

@@ -23,12 +23,8 @@ _INTRODUCTION = """# The package
 
 `course_utils` does the work of the chapters, and is tested by itself.
 Each module has a page, made from its docstrings; every example there is run as a test.
-
-```python
-from course_utils import datasets, evaluation
-```
-
-The import is instant: a module loads when it is first used, and only those that build or train networks load Keras.
+Import what you need, for instance `from course_utils import datasets, evaluation`. `import course_utils` alone is
+instant: a module loads when it is first used, and only those that build or train networks load Keras.
 
 What is not documented here belongs to others: [NumPy](https://numpy.org/doc/stable/), [SciPy](https://docs.scipy.org/doc/scipy/),
 [scikit-learn](https://scikit-learn.org/stable/), [Keras](https://keras.io/api/), [OpenCV](https://docs.opencv.org/4.x/).
