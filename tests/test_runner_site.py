@@ -179,7 +179,8 @@ def test_the_ledger_holds_every_reported_number_and_every_claim_with_its_verdict
     chapter = "{doc}`03 </notebooks/03_fashion_regrouped>`"
     rows = [line for line in page.splitlines() if line.startswith(f"| {chapter}")]
     assert len(rows) == len(results.reported("03_fashion_regrouped")) + len(claims)
-    assert "[cause given as imbalance, not tested](#is-it-the-imbalance)" in page
+    reason = results.reported("03_fashion_regrouped")["class_accuracy"]["reason"]
+    assert f"[{reason}](#is-it-the-imbalance)" in page
     assert f"| {chapter} | `a*b` \\*wins\\*. | – | ✔ 1 \\| 2 |" in rows
     assert f"| {chapter} | It wins. | – | ✘ 1 \\| 2 |" in rows
     assert f"| {chapter} | All. | – | ◌ needs the full profile; here 1 \\| 2 |" in rows
@@ -195,12 +196,19 @@ def test_the_status_page_says_what_each_notebook_ran_on():
     page = ledger.status_page(
         ["01_one", "02_two", "03_three", "04_four"],
         {"01_one": run, "02_two": run | {"environment": here | {"backend": "jax"}}, "03_three": run, "04_four": None},
+        {"01_one": None, "02_two": run | {"profile": "full", "seconds": 4000}, "04_four": run | {"profile": "full"}},
     )
-    one, two, three, four = (line for line in page.splitlines() if line.startswith("| {doc}"))
+    build, full = page.split("## The full run")
+    one, two, three, four = (line for line in build.splitlines() if line.startswith("| {doc}"))
     assert one == "| {doc}`/notebooks/01_one` | done | quick | 2026-01-02 03:04 | 65 | 1,024 |  | A |"
     assert two.endswith("| B |")
     assert three.endswith("| A |")
     assert four == "| {doc}`/notebooks/04_four` | not run |  |  |  |  |  |  |"
     software = "Python 3.11.9, Keras on jax | keras 3.9.0 |"
     assert f"| B | 2 cores (1 for each notebook), x86_64, Linux | {software}" in page
-    assert "None yet." in ledger.status_page(["01_one"], {})
+    assert "The 2 notebooks below that have been run took 1.1 hours together" in full
+    assert "at most 1.0 GiB of memory each" in full
+    assert "| {doc}`/notebooks/02_two` | done | full | 2026-01-02 03:04 | 4000 | 1,024 |  | A |" in full
+    nothing = ledger.status_page(["01_one"], {}, {})
+    assert "None yet." in nothing
+    assert "hours" not in nothing

@@ -179,8 +179,8 @@ def ledger_page(titles, records, references):
     return "\n".join(parts)
 
 
-def status_page(names, records):
-    """Write the status of the build: state, time and memory of each notebook, and what it ran on.
+def status_page(names, records, references):
+    """Write the status of the build and of the full run: state, time and memory of each notebook, and what it ran on.
 
     Parameters
     ----------
@@ -188,6 +188,8 @@ def status_page(names, records):
         The notebooks.
     records : dict of str to dict
         Records of this build.
+    references : dict of str to dict
+        Committed results of the full run.
 
     Returns
     -------
@@ -195,7 +197,9 @@ def status_page(names, records):
         Markdown.
     """
     environments = []
-    rows = [_status_row(name, records.get(name), environments) for name in names]
+    build, full = (
+        [_status_row(name, runs.get(name), environments) for name in names] for runs in (records, references)
+    )
     lines = [
         *_WIDE,
         "# Status of this build",
@@ -204,10 +208,29 @@ def status_page(names, records):
         "a *copy* of their images, an *own split* of them, a *user*'s data, or *procedural* ones, drawn by a program.",
         "",
     ]
-    lines += [":::{table}", ":class: status", "", _markdown_table(rows, _STATUS_COLUMNS), ":::", ""]
+    lines += _status_table(build)
+    lines += ["## The full run", "", *_cost_of_full_run(references), "", *_status_table(full)]
     lines += ["## Environments", "", "What the notebooks ran on, by the letters in the table above.", ""]
     rows = [_environment_row(*item) for item in zip(string.ascii_uppercase, environments, strict=False)]
     return "\n".join([*lines, _markdown_table(rows, dict.fromkeys(rows[0], "---")) if rows else "None yet.", ""])
+
+
+def _status_table(rows):
+    return [":::{table}", ":class: status", "", _markdown_table(rows, _STATUS_COLUMNS), ":::", ""]
+
+
+def _cost_of_full_run(references):
+    """Say what the full run took, or as much of it as there is."""
+    done = [reference for reference in references.values() if reference]
+    lines = ["The original sizes and epochs, on the real data; its results are the ledger's column *full run*."]
+    if done:
+        hours = sum(reference["seconds"] for reference in done) / 3600
+        memory = max(reference["peak_memory_bytes"] or 0 for reference in done)
+        lines.append(
+            f"The {len(done)} notebooks below that have been run took {hours:.1f} hours together, one after the other "
+            f"or side by side, and at most {memory / 2**30:.1f} GiB of memory each."
+        )
+    return lines
 
 
 def _status_row(name, record, environments):

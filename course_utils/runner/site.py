@@ -111,7 +111,7 @@ def stage(project, profile="quick"):
     files["_toc.yml"] = (project.root / "_toc.yml").read_bytes()
     files["_config.yml"] = _config(project, records).encode()
     files["book/ledger.md"] = ledger_page(titles, records, references).encode()
-    files["book/status.md"] = status_page(names, records).encode()
+    files["book/status.md"] = status_page(names, records, references).encode()
     if b"book/api" in files["_toc.yml"]:
         files.update(api_files())
     if b"book/mistakes" in files["_toc.yml"]:
