@@ -522,7 +522,20 @@ class SiameseTrainer:
         return np.array(images), np.unique(ids, return_inverse=True)[1].astype(np.int32)
 
     def embed(self, images, *, batch_size=256):
-        """Return the embeddings of images, a float32 array of shape (n, n_features)."""
+        """Return the embeddings of images.
+
+        Parameters
+        ----------
+        images : array_like, shape (n, ...)
+            Images, as the branch takes them.
+        batch_size : int
+            Images that go through the network at a time.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, n_features)
+            Of length 1 if the trainer normalises.
+        """
         return np.asarray(self.model.predict(np.asarray(images), batch_size=batch_size, verbose=0))
 
 

@@ -92,7 +92,22 @@ class RetrievalResult:
         return _mean_of_valid(self.r_precision)
 
     def top(self, k):
-        """Return the share of probes with a match among the first `k` items, a float (cumulative, so never falling)."""
+        """Return the share of probes with a match among the first `k` items; it never falls as `k` grows.
+
+        Parameters
+        ----------
+        k : int
+            How many items to look at, at least 1.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ArgumentError
+            If `k` is below 1, or beyond a CMC that `max_rank` cut short.
+        """
         complete = len(self.cmc) >= self.n_gallery
         k = check_integer("top", "k", k, minimum=1, maximum=None if complete else len(self.cmc))
         return float(self.cmc[min(k, len(self.cmc)) - 1])
@@ -132,6 +147,12 @@ class RetrievalResult:
         Returns
         -------
         float or ndarray of float64
+            An array for ``"cmc"``, one entry a rank.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such measure, or the result has fewer than two draws.
         """
         measures = ("cmc", "mean_average_precision", "mean_inverse_negative_penalty", "mean_r_precision")
         check_choice("spread", "measure", measure, measures)

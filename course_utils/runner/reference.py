@@ -25,6 +25,7 @@ _INTRODUCTION = """# The package
 Each module has a page, made from its docstrings; every example there is run as a test.
 Import what you need, for instance `from course_utils import datasets, evaluation`. `import course_utils` alone is
 instant: a module loads when it is first used, and only those that build or train networks load Keras.
+Every name is in the {ref}`index <genindex>`.
 
 What is not documented here belongs to others: [NumPy](https://numpy.org/doc/stable/), [SciPy](https://docs.scipy.org/doc/scipy/),
 [scikit-learn](https://scikit-learn.org/stable/), [Keras](https://keras.io/api/), [OpenCV](https://docs.opencv.org/4.x/).
