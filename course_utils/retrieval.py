@@ -107,6 +107,13 @@ class RetrievalResult:
         ------
         ArgumentError
             If `k` is below 1, or beyond a CMC that `max_rank` cut short.
+
+        Examples
+        --------
+        >>> gallery = [[0.1], [1.0], [2.1]]
+        >>> result = evaluate_retrieval([[0.0], [2.0]], gallery, probe_ids=[7, 8], gallery_ids=[7, 8, 9])
+        >>> result.top(1), result.top(2)
+        (0.5, 1.0)
         """
         complete = len(self.cmc) >= self.n_gallery
         k = check_integer("top", "k", k, minimum=1, maximum=None if complete else len(self.cmc))
@@ -124,6 +131,11 @@ class RetrievalResult:
         -------
         ndarray of float64, shape (n_probes, n_ranks)
             0 or 1, or between them where distances tie. The mean over probes is the CMC.
+
+        Raises
+        ------
+        ArgumentError
+            If `n_ranks` is not a whole number of at least 1.
         """
         n_ranks = check_integer("probe_cmc", "n_ranks", n_ranks, minimum=1)
         if self.draws:

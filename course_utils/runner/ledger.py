@@ -27,8 +27,6 @@ _STATUS_COLUMNS = {
     "data": "---",
     "on": "---",
 }
-# A wide table needs the room of the list of sections beside it.
-_WIDE = ["---", "html_theme.sidebar_secondary.remove: true", "---", ""]
 _CLAIM_COLUMNS = {"chapter": "---", "claim": "---", "full run": "---", "this build": "---"}
 
 
@@ -156,11 +154,10 @@ def ledger_page(titles, records, references):
         numbers += [chapter | row for row in _comparisons(name, records.get(name), references.get(name))]
         claims += [chapter | row for row in _claims(records.get(name), references.get(name))]
     parts = [
-        *_WIDE,
         "# The ledger",
         "",
         "Every number that the coursework reported stands here beside ours,",
-        "and every claim of the book with its verdict.",
+        "and every claim of the book with its verdict [below the numbers](#ledger-claims).",
         "*Full run* repeats the original sizes; *this build* is the run behind the pages you are reading.",
         "",
         "## Numbers",
@@ -169,6 +166,7 @@ def ledger_page(titles, records, references):
         "The reason links to the section that shows it. The letters name {doc}`the sources </book/intro>`.",
         "",
         *_ledger_table("Reported numbers beside ours", numbers, {"chapter": "---", **_NUMBER_COLUMNS}),
+        "(ledger-claims)=",
         "## Claims",
         "",
         *_claim_counts(claims),
@@ -201,7 +199,6 @@ def status_page(names, records, references):
         [_status_row(name, runs.get(name), environments) for name in names] for runs in (records, references)
     )
     lines = [
-        *_WIDE,
         "# Status of this build",
         "",
         "What was run for this copy of the book, when, for how long, and on which data: the authors' *official* files,",

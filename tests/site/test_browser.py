@@ -57,6 +57,20 @@ def test_front_page_leads_into_the_book(watch, address):
     assert page.locator("article h1").is_visible()
 
 
+def test_menus_open_on_a_phone_and_fold_on_a_desk(watch, address):
+    page = watch(width=390, height=844).open(f"{address}/book/mistakes.html")
+    for button, words in (("Toggle primary sidebar", "Glossary"), ("Toggle secondary sidebar", "State carried over")):
+        page.get_by_role("button", name=button).click()
+        page.locator("dialog[open]").get_by_text(words).wait_for()
+        page.keyboard.press("Escape")
+        page.locator("dialog[open]").wait_for(state="detached")
+    page = watch(width=1300, height=900).open(f"{address}/book/mistakes.html")
+    chapters = page.locator("#pst-primary-sidebar").get_by_text("Glossary")
+    chapters.wait_for()
+    page.get_by_role("button", name="Toggle primary sidebar").click()
+    chapters.wait_for(state="hidden")
+
+
 def test_search_finds_confusion(watch, address):
     watched = watch()
     page = watched.open(f"{address}/search.html?q=confusion")
