@@ -249,9 +249,10 @@ def _status_row(name, record, environments):
 
 
 def _environment_row(letter, environment):
+    cores = "1 core" if environment["cores"] == 1 else f"{environment['cores']} cores"
     return {
         "on": letter,
-        "machine": f"{environment['cores']} cores ({environment.get('threads', '?')} for each notebook), "
+        "machine": f"{cores} ({environment.get('threads', '?')} for each notebook), "
         f"{environment['machine']}, {environment['platform']}",
         "software": f"Python {environment['python']}, Keras on {environment['backend']}",
         "versions": ", ".join(f"{library} {version}" for library, version in sorted(environment["versions"].items())),
