@@ -166,7 +166,9 @@ def test_finished_work_of_another_program_is_thrown_away(make_project, tmp_path)
 
 def test_ctrl_c_ends_the_workers(make_project):
     project = make_project({"01_one": ["n = 2", "import time\ntime.sleep(600)"]})
-    command = [sys.executable, "-m", "course_utils.cli", "run"]
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and the runner would inherit that.
+    listening = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    command = [sys.executable, "-c", listening + "from course_utils.cli import main\nmain()", "run"]
     process = subprocess.Popen(command, cwd=project.root, stdout=subprocess.PIPE, text=True, start_new_session=True)
     for line in process.stdout:
         if line.startswith("01_one running"):
