@@ -99,16 +99,26 @@ def test_an_unknown_chapter():
         results.reported("99_none")
 
 
-def test_a_name_stands_for_one_piece_of_work(tmp_path, monkeypatch):
+@pytest.fixture
+def start_run(tmp_path, monkeypatch):
+    """Begin a run, or the run after it, under a runner that keeps what is finished."""
+
+    def start():
+        monkeypatch.setenv("COURSE_UNFINISHED", str(tmp_path))
+        monkeypatch.setattr(results, "_begun", set())
+
+    return start
+
+
+def test_a_name_stands_for_one_piece_of_work(start_run):
     assert [results.once("a", lambda: 1), results.once("a", lambda: 2)] == [1, 2]
-    monkeypatch.setenv("COURSE_UNFINISHED", str(tmp_path))
-    monkeypatch.setattr(results, "_begun", set())
+    start_run()
     results.once("a", lambda: 1)
     with pytest.raises(ArgumentError, match="'a', which other work"):
         results.once("a", lambda: 2)
 
 
-def test_a_network_comes_back_as_it_was_and_learns_on(tmp_path, monkeypatch):
+def test_a_network_comes_back_as_it_was_and_learns_on(tmp_path, start_run):
     from course_utils import models
 
     def train():
@@ -117,12 +127,11 @@ def test_a_network_comes_back_as_it_was_and_learns_on(tmp_path, monkeypatch):
         network.fit(x, y, epochs=2, batch_size=10, verbose=0)
         return network
 
-    monkeypatch.setenv("COURSE_UNFINISHED", str(tmp_path))
-    monkeypatch.setattr(results, "_begun", set())
+    start_run()
     rng = np.random.default_rng(0)
     x, y = rng.random((20, 8, 8, 1), dtype=np.float32), rng.integers(0, 10, 20)
     first = results.once("network", train)
-    monkeypatch.setattr(results, "_begun", set())
+    start_run()
     again = results.once("network", lambda: pytest.fail("trained again"))
     assert again is not first
     np.testing.assert_array_equal(models.predictor(again)(x), models.predictor(first)(x))
@@ -133,9 +142,8 @@ def test_a_network_comes_back_as_it_was_and_learns_on(tmp_path, monkeypatch):
     assert results.seconds_of_finished(tmp_path) > 0
 
 
-def test_work_that_fails_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_UNFINISHED", str(tmp_path))
-    monkeypatch.setattr(results, "_begun", set())
+def test_work_that_fails_leaves_nothing(tmp_path, start_run):
+    start_run()
     with pytest.raises(ZeroDivisionError):
         results.once("a", lambda: 1 / 0)
     assert not list(tmp_path.iterdir())

@@ -165,14 +165,16 @@ def ledger_page(titles, records, references):
         "The difference is that of the full run where there is one, and of this build where there is none.",
         "The reason links to the section that shows it. The letters name {doc}`the sources </book/intro>`.",
         "",
-        *_ledger_table("Reported numbers beside ours", numbers, {"chapter": "---", **_NUMBER_COLUMNS}),
+        *_styled_table(
+            "ledger", numbers, {"chapter": "---", **_NUMBER_COLUMNS}, caption="Reported numbers beside ours"
+        ),
         "(ledger-claims)=",
         "## Claims",
         "",
         *_claim_counts(claims),
         "✔ holds · ✘ does not hold · ◌ small data cannot decide it · – not run",
         "",
-        *_ledger_table("Claims and their verdicts", claims, _CLAIM_COLUMNS),
+        *_styled_table("ledger", claims, _CLAIM_COLUMNS, caption="Claims and their verdicts"),
     ]
     return "\n".join(parts)
 
@@ -205,15 +207,17 @@ def status_page(names, records, references):
         "a *copy* of their images, an *own split* of them, a *user*'s data, or *procedural* ones, drawn by a program.",
         "",
     ]
-    lines += _status_table(build)
-    lines += ["## The full run", "", *_cost_of_full_run(references), "", *_status_table(full)]
+    lines += _styled_table("status", build, _STATUS_COLUMNS)
+    lines += [
+        "## The full run",
+        "",
+        *_cost_of_full_run(references),
+        "",
+        *_styled_table("status", full, _STATUS_COLUMNS),
+    ]
     lines += ["## Environments", "", "What the notebooks ran on, by the letters in the table above.", ""]
     rows = [_environment_row(*item) for item in zip(string.ascii_uppercase, environments, strict=False)]
     return "\n".join([*lines, _markdown_table(rows, dict.fromkeys(rows[0], "---")) if rows else "None yet.", ""])
-
-
-def _status_table(rows):
-    return [":::{table}", ":class: status", "", _markdown_table(rows, _STATUS_COLUMNS), ":::", ""]
 
 
 def _cost_of_full_run(references):
@@ -267,10 +271,10 @@ def _markdown_table(rows, columns):
     return "\n".join([f"| {' | '.join(columns)} |", f"|{'|'.join(columns.values())}|", *lines])
 
 
-def _ledger_table(caption, rows, columns):
-    """Write a table that the script ``ledger.js`` makes sortable; without it the table is read as it stands."""
+def _styled_table(style, rows, columns, *, caption=""):
+    """Write a table of a style that ``course.css`` knows; ``ledger.js`` makes those of the ledger sortable."""
     table = _markdown_table(rows, columns)
-    return [f":::{{table}} {caption}", ":class: ledger", "", table, ":::", ""] if table else []
+    return [f":::{{table}} {caption}".rstrip(), f":class: {style}", "", table, ":::", ""] if table else []
 
 
 def _comparisons(name, record, reference):

@@ -47,7 +47,7 @@ def public_modules():
     >>> public_modules()["images"]
     'Batches of images, shape (n, height, width, channels): vectors, floats, sizes and grey values.'
     """
-    return {name: _summary(name) for name in course_utils.__all__ if name not in _MACHINERY}
+    return {name: _summary(name) for name in _public_names()}
 
 
 def api_files():
@@ -102,7 +102,7 @@ def _set_docstring(app, what, name, obj, options, lines):
 def _lead_home(app, env, node, text):
     """Let a link to what a module borrows lead to where it is documented."""
     module, _, member = node.get("reftarget", "").removeprefix("course_utils.").partition(".")
-    if node.get("refdomain") != "py" or module not in public_modules() or member not in (found := _borrowed(module)):
+    if node.get("refdomain") != "py" or module not in _public_names() or member not in (found := _borrowed(module)):
         return None
     target = f"course_utils.{found[member]}.{member}"
     return env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, node["reftype"], target, node, text)
@@ -124,6 +124,10 @@ def _borrowed(name):
 
 def _is_all(node):
     return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+
+
+def _public_names():
+    return [name for name in course_utils.__all__ if name not in _MACHINERY]
 
 
 def _source(name):
