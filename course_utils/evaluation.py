@@ -138,7 +138,7 @@ class ClassifierReport:
     --------
     >>> report = evaluate_predictions([0, 0, 1, 1], [0, 0, 0, 1], class_names=["cat", "dog"])
     >>> report
-    <ClassifierReport: accuracy 0.750 (95 % interval 0.301 to 0.954) on 4 images of 2 classes>
+    <ClassifierReport: accuracy 0.750 (95% interval 0.301 to 0.954) on 4 images of 2 classes>
     >>> report.confusion
     array([[2, 1],
            [0, 1]])
@@ -167,7 +167,7 @@ class ClassifierReport:
 
     @property
     def interval(self):
-        """Wilson's 95 % interval of the accuracy, a pair of float (low, high).
+        """Wilson's 95% interval of the accuracy, a pair of float (low, high).
 
         It covers the choice of test images only, not that of the seed; see :func:`summarise_seeds` for that.
         """
@@ -191,7 +191,7 @@ class ClassifierReport:
     def per_class(self):
         """A DataFrame with one row a class, columns ``precision``, ``recall``, ``f1``, ``support``, ``low``, ``high``.
 
-        ``recall`` is the accuracy per class and ``low`` to ``high`` its 95 % Wilson interval. Precision is
+        ``recall`` is the accuracy per class and ``low`` to ``high`` its 95% Wilson interval. Precision is
         NaN where the class was never predicted; recall is NaN where it has no images (``support`` 0).
         """
         hits, support = np.diag(self.confusion), self.confusion.sum(axis=1)
@@ -248,7 +248,7 @@ class ClassifierReport:
     def __repr__(self):
         low, high = self.interval
         return (
-            f"<ClassifierReport: accuracy {self.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}) "
+            f"<ClassifierReport: accuracy {self.accuracy:.3f} (95% interval {low:.3f} to {high:.3f}) "
             f"on {self.n} images of {len(self.class_names)} classes>"
         )
 
@@ -362,7 +362,7 @@ class PairedComparison:
     difference : float
         ``accuracy_a - accuracy_b``.
     low, high : float
-        95 % interval of the difference (Bonett and Price, 2012).
+        95% interval of the difference (Bonett and Price, 2012).
     p_value : float
         McNemar's exact two-sided test of "a and b are equally often right".
     """
@@ -384,7 +384,7 @@ class PairedComparison:
             "only a right": self.only_a,
             "only b right": self.only_b,
             "a - b": f"{self.difference:+.3f}",
-            "95 % interval": f"{self.low:+.3f} to {self.high:+.3f}",
+            "95% interval": f"{self.low:+.3f} to {self.high:+.3f}",
             "p": f"{self.p_value:.2g}",
         }
         return pd.DataFrame([row]).to_html(index=False, border=0)
@@ -462,7 +462,7 @@ class SeedSummary:
     std : float
         Their standard deviation (divisor n - 1); NaN for one value.
     low, high : float
-        95 % interval of the mean (Student's t); NaN for one value.
+        95% interval of the mean (Student's t); NaN for one value.
     """
 
     values: np.ndarray
@@ -478,7 +478,7 @@ class SeedSummary:
 
     @property
     def next_run(self):
-        """95 % prediction interval of one more run, (low, high); NaN for one value.
+        """95% prediction interval of one more run, (low, high); NaN for one value.
 
         A single number, such as one that somebody reports, belongs beside this interval. `low` and `high` say where
         the *mean* lies, and they close in on it the more runs there are; one more run scatters as much as ever.
@@ -493,7 +493,7 @@ class SeedSummary:
 
 
 def summarise_seeds(values):
-    """Mean and 95 % t interval of one number over training runs that differ only in the seed.
+    """Mean and 95% t interval of one number over training runs that differ only in the seed.
 
     Parameters
     ----------
@@ -601,7 +601,7 @@ class PowerLawFit:
     coefficient, exponent : float
         The fitted law. With exponent 0.5 four times the data halve the error.
     exponent_interval : tuple of float
-        95 % interval of the exponent; NaN if there are only two measurements.
+        95% interval of the exponent; NaN if there are only two measurements.
     r_squared : float
         Share of the variance of the log errors that the law explains.
     """
@@ -614,7 +614,7 @@ class PowerLawFit:
     r_squared: float
 
     def predict(self, sizes):
-        """Extrapolate: the error at other sizes, with the 95 % interval of one new measurement there.
+        """Extrapolate: the error at other sizes, with the 95% interval of one new measurement there.
 
         Parameters
         ----------

@@ -238,7 +238,7 @@ def plot_cmc(results, *, max_rank=20, n_bootstrap=500, seed=0, ax=None):
     max_rank : int
         Last rank drawn; the size of the smallest gallery if that is less.
     n_bootstrap : int
-        Samples of the probes, with replacement, behind the 95 % bands; 0 draws no bands.
+        Samples of the probes, with replacement, behind the 95% bands; 0 draws no bands.
     seed : int
         Of those samples.
     ax : matplotlib.axes.Axes, optional
@@ -392,7 +392,7 @@ def plot_confusion(report, *, normalise=True, ax=None):
 
 
 def plot_per_class(report, *, reported=None, ax=None):
-    """Draw the accuracy per class as bars with 95 % intervals, and reported values beside them.
+    """Draw the accuracy per class as bars with 95% intervals, and reported values beside them.
 
     Parameters
     ----------
@@ -467,7 +467,7 @@ def show_prediction(image, probabilities, label, class_names):
     --------
     >>> figure = show_prediction(np.zeros((4, 4)), [0.2, 0.8], 1, ["cat", "dog"])
     >>> figure.axes[0].get_title()
-    '✓ dog, 80 %'
+    '✓ dog, 80%'
     >>> plt.close(figure)
     """
     image = _image("show_prediction", "image", image)
@@ -486,7 +486,7 @@ def show_prediction(image, probabilities, label, class_names):
     colours = [GREY] * len(class_names)
     colours[probabilities.argmax()] = colour
     bars = bottom.barh(np.arange(len(class_names)), probabilities, color=colours, zorder=2)
-    bottom.bar_label(bars, [f"{100 * p:.0f} %" if p >= 0.005 else "" for p in probabilities], padding=3)
+    bottom.bar_label(bars, [f"{100 * p:.0f}%" if p >= 0.005 else "" for p in probabilities], padding=3)
     _class_axis(bottom, [f"{name} (true)" if i == label else name for i, name in enumerate(class_names)])
     bottom.get_yticklabels()[label].set_fontweight("bold")
     bottom.set(xlabel="predicted probability", xlim=(0, 1.18), xticks=[0, 0.25, 0.5, 0.75, 1])
@@ -522,7 +522,7 @@ def show_predictions(images, probabilities, labels, class_names, *, columns=3):
     --------
     >>> figure = show_predictions(np.zeros((2, 4, 4)), [[0.2, 0.8], [0.6, 0.4]], [1, 1], ["cat", "dog"])
     >>> print(figure.axes[1].get_xlabel())
-    ✗ cat, 60 %
+    ✗ cat, 60%
     (true: dog)
     >>> plt.close(figure)
     """
@@ -725,7 +725,7 @@ def plot_power_law(fit, *, sizes=None, quantity="test error (share)", ax=None):
     Returns
     -------
     matplotlib.axes.Axes
-        The band is the 95 % interval of one new measurement; the law is dashed where it extrapolates.
+        The band is the 95% interval of one new measurement; the law is dashed where it extrapolates.
 
     Examples
     --------
@@ -740,7 +740,7 @@ def plot_power_law(fit, *, sizes=None, quantity="test error (share)", ax=None):
     error, low, high = fit.predict(along)
     ax = _axes(ax, (WIDTH, 4.2))
     if np.isfinite(low).all():
-        ax.fill_between(along, low, high, color=SKY, alpha=0.3, lw=0, label="95 % interval of a new run")
+        ax.fill_between(along, low, high, color=SKY, alpha=0.3, lw=0, label="95% interval of a new run")
     known = along <= fit.sizes.max()
     law = f"error ∝ size$^{{-{fit.exponent:.2f}}}$"
     ax.plot(along[known], error[known], color=BLUE, label=law)
@@ -754,7 +754,7 @@ def plot_power_law(fit, *, sizes=None, quantity="test error (share)", ax=None):
 
 
 def plot_sweep(values, series, *, xlabel, ylabel="test accuracy (share)", reported=None, logarithmic=True, ax=None):
-    """Draw how a result follows a setting: one line a method, the mean over seeds with its 95 % interval.
+    """Draw how a result follows a setting: one line a method, the mean over seeds with its 95% interval.
 
     Parameters
     ----------
@@ -858,9 +858,10 @@ def plot_cost(costs, results, *, xlabel, ylabel="test accuracy (share)", ax=None
         side, align = (8, "left") if cost <= middle else (-8, "right")
         ax.annotate(name, (cost, mean), xytext=(side, 6), textcoords="offset points", ha=align)
     ax.set(xscale="log", xlabel=xlabel, ylabel=ylabel)
-    # Costs of one order of magnitude would else get a single tick, and nobody could read the scale.
-    wide = max(costs.values()) >= 10 * min(costs.values())
-    _plain_log_ticks(ax.xaxis, "{x:,.10g}", subs=(1,) if wide else (1, 1.5, 2, 3, 4, 5, 6, 8))
+    # Costs of one or two orders of magnitude would else get a single tick, and nobody could read the scale.
+    ratio = max(costs.values()) / min(costs.values())
+    subs = (1,) if ratio >= 100 else (1, 2, 5) if ratio >= 10 else (1, 1.5, 2, 3, 4, 5, 6, 8)
+    _plain_log_ticks(ax.xaxis, "{x:,.10g}", subs=subs)
     ax.margins(x=0.15, y=0.15)
     return ax
 
@@ -957,7 +958,7 @@ def _error_bars(ax, x, y, low, high, *, horizontal):
     centre = np.asarray(x if horizontal else y, dtype=float)
     # Rounding may put a bound a hair on the wrong side of the point itself.
     spread = np.maximum(0, [centre - np.asarray(low), np.asarray(high) - centre])
-    label = None if "95 % interval" in ax.get_legend_handles_labels()[1] else "95 % interval"
+    label = None if "95% interval" in ax.get_legend_handles_labels()[1] else "95% interval"
     side = {"xerr": spread} if horizontal else {"yerr": spread}
     ax.errorbar(x, y, **side, fmt="none", ecolor=BLACK, elinewidth=1.3, capsize=3, label=label, zorder=3)
 
@@ -1001,7 +1002,7 @@ def _check_length(function, name, values, n):
 def _verdict(probabilities, label, class_names):
     best = int(probabilities.argmax())
     mark, colour = ("✓", BLUE) if best == label else ("✗", WRONG)
-    return f"{mark} {class_names[best]}, {100 * probabilities[best]:.0f} %", colour
+    return f"{mark} {class_names[best]}, {100 * probabilities[best]:.0f}%", colour
 
 
 def _history_groups(histories, metrics):

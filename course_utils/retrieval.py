@@ -301,7 +301,7 @@ def evaluate_retrieval(
     >>> print(result)
     2 probes (0 without a match) in a gallery of 4: top-1 0.500, mAP 0.583, mINP 0.500
 
-    A network that maps everything to one point is at chance, not at 100 %:
+    A network that maps everything to one point is at chance, not at 100%:
 
     >>> evaluate_retrieval([[1.0]], np.ones((4, 1)), probe_ids=[7], gallery_ids=[7, 8, 9, 10]).cmc
     array([0.25, 0.5 , 0.75, 1.  ])

@@ -510,5 +510,5 @@ def test_a_paired_comparison_is_shown_as_a_table_with_its_interval():
     shown = ev.compare_paired([True] * 90 + [False] * 10, [True] * 80 + [False] * 20)._repr_html_()
     cells = dict(zip(re.findall("<th>(.*?)</th>", shown), re.findall("<td>(.*?)</td>", shown), strict=True))
     assert (cells["only a right"], cells["only b right"], cells["a - b"]) == ("10", "0", "+0.100")
-    low, high = map(float, cells["95 % interval"].split(" to "))
+    low, high = map(float, cells["95% interval"].split(" to "))
     assert low < 0.1 < high

@@ -224,7 +224,7 @@ def test_per_class_bars_are_the_recalls_with_their_intervals(report):
 def test_a_prediction_is_marked_by_sign_and_colour(label, mark, colour):
     figure = plots.show_prediction(np.zeros((4, 4)), [0.1, 0.7, 0.2], label, NAMES)
     top, bottom = figure.axes
-    assert top.get_title() == f"{mark} Trouser, 70 %"
+    assert top.get_title() == f"{mark} Trouser, 70%"
     assert top.title.get_color() == colour
     assert [bar.get_width() for bar in bottom.patches] == [0.1, 0.7, 0.2]
     ticks = [text.get_text() for text in bottom.get_yticklabels()]
@@ -234,8 +234,8 @@ def test_a_prediction_is_marked_by_sign_and_colour(label, mark, colour):
 def test_a_grid_of_predictions_names_the_true_class_of_the_wrong_ones_only():
     figure = plots.show_predictions(np.zeros((2, 4, 4)), [[0.9, 0.1, 0], [0.9, 0.1, 0]], [0, 2], NAMES)
     right, wrong = figure.axes
-    assert right.get_xlabel() == "✓ T-shirt, 90 %"
-    assert wrong.get_xlabel() == "✗ T-shirt, 90 %\n(true: Bag)"
+    assert right.get_xlabel() == "✓ T-shirt, 90%"
+    assert wrong.get_xlabel() == "✗ T-shirt, 90%\n(true: Bag)"
     assert right.xaxis.label.get_color() == plots.BLUE
     assert wrong.xaxis.label.get_color() == plots.WRONG
 
@@ -312,7 +312,7 @@ def test_reported_values_must_be_one_a_class(report):
         plots.plot_per_class(report, reported=[0.1, 0.2])
 
 
-@pytest.mark.parametrize("costs", [{"a": 12, "b": 18}, {"a": 7, "b": 14}, {"a": 0.5, "b": 80}])
+@pytest.mark.parametrize("costs", [{"a": 12, "b": 18}, {"a": 7, "b": 14}, {"a": 0.3, "b": 4.5}, {"a": 0.5, "b": 80}])
 def test_costs_can_be_read_off_their_axis(costs):
     ax = plots.plot_cost(costs, {"a": 0.5, "b": 0.6}, xlabel="time (s)")
     low, high = ax.get_xlim()

@@ -195,7 +195,7 @@ _ENTRIES = (
         download_mb=31,
         issues=(
             "Shop photographs, centred and with the background removed: real pictures of clothes are harder.",
-            "Shirt, T-shirt, pullover and coat overlap: people get about 84 % of the images right.",
+            "Shirt, T-shirt, pullover and coat overlap: people get about 84% of the images right.",
         ),
         twin="garments",
         recognised=(
@@ -230,7 +230,7 @@ _ENTRIES = (
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
         ),
         download_mb=12,
-        issues=("Solved: simple methods pass 97 %, so it hardly tells good models from better ones.",),
+        issues=("Solved: simple methods pass 97%, so it hardly tells good models from better ones.",),
         twin="plain_digits",
         recognised=(
             Recognised(
@@ -290,7 +290,7 @@ _ENTRIES = (
         files=(RemoteFile("cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),),
         mirrors=("https://www.cs.toronto.edu/~kriz/",),
         download_mb=170,
-        issues=("About 3.3 % of the test images nearly repeat a training image (Barz & Denzler, 2020).",),
+        issues=("About 3.3% of the test images nearly repeat a training image (Barz & Denzler, 2020).",),
         twin="objects",
         recognised=(
             Recognised(
