@@ -5,6 +5,7 @@ Figures are narrow with large type, so that they stay readable on a phone, and n
 colour alone.
 """
 
+import itertools
 import textwrap
 from collections.abc import Mapping
 
@@ -12,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.transforms import Bbox
 
 from course_utils.errors import ArgumentError, check_integer
 
@@ -848,21 +850,20 @@ def plot_cost(costs, results, *, xlabel, ylabel="test accuracy (share)", ax=None
     if min(costs.values()) <= 0:
         raise ArgumentError(f"plot_cost: costs has a value of {min(costs.values())}; all must be greater than 0")
     ax = _axes(ax, (WIDTH, 4.0))
-    middle = np.sqrt(min(costs.values()) * max(costs.values()))
+    points = {}
     for i, (name, cost) in enumerate(costs.items()):
         mean, low, high = _centre_and_interval(results[name])
+        points[name] = cost, mean
         colour, marker = _class_style(i)
         _error_bars(ax, [cost], [mean], [low], [high], horizontal=False)
         ax.plot([cost], [mean], marker=marker, color=colour, ms=9, ls="none", zorder=4)
-        # Names run towards the middle, so that none leaves the figure.
-        side, align = (8, "left") if cost <= middle else (-8, "right")
-        ax.annotate(name, (cost, mean), xytext=(side, 6), textcoords="offset points", ha=align)
     ax.set(xscale="log", xlabel=xlabel, ylabel=ylabel)
     # Costs of one or two orders of magnitude would else get a single tick, and nobody could read the scale.
     ratio = max(costs.values()) / min(costs.values())
     subs = (1,) if ratio >= 100 else (1, 2, 5) if ratio >= 10 else (1, 1.5, 2, 3, 4, 5, 6, 8)
     _plain_log_ticks(ax.xaxis, "{x:,.10g}", subs=subs)
     ax.margins(x=0.15, y=0.15)
+    _name_points(ax, points)
     return ax
 
 
@@ -896,6 +897,26 @@ def plot_gradient_norms(norms, *, ax=None):
     ax.set(yscale="log", xlabel="place of the layer (0 input, 1 output)", ylabel="L2 norm of the kernel's gradient")
     _legend_below(ax, columns=2)
     return ax
+
+
+def _name_points(ax, points):
+    """Write the names of points beside them, each where it covers no other name and no point."""
+    ax.figure.draw_without_rendering()  # only now are the places in the figure final
+    places = ax.transData.transform(list(points.values()))
+    radius = 6 / 72 * ax.figure.dpi
+    taken = [Bbox([place - radius, place + radius]) for place in places]
+    middle = np.mean(ax.transAxes.transform([(0, 0), (1, 1)])[:, 0])
+    for (name, point), (across, _) in zip(points.items(), places, strict=True):
+        # Names run towards the middle if they can, so that none leaves the figure.
+        spots = [(8, "left"), (-8, "right")][:: 1 if across <= middle else -1]
+        text = ax.annotate(name, point, xytext=(0, 0), textcoords="offset points", va="center")
+        # The last spot is the first again, for where none is free.
+        for (side, align), up in [*itertools.product(spots, (10, -10, 20, -20)), (spots[0], 10)]:
+            text.set(position=(side, up), ha=align)
+            box = text.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
 
 
 def _class_style(k):

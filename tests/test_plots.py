@@ -1,5 +1,7 @@
 """Figures: what is drawn is what was given, every axis says what it is, and nothing leaks into global state."""
 
+import itertools
+
 import matplotlib as mpl
 
 mpl.use("Agg")
@@ -317,3 +319,15 @@ def test_costs_can_be_read_off_their_axis(costs):
     ax = plots.plot_cost(costs, {"a": 0.5, "b": 0.6}, xlabel="time (s)")
     low, high = ax.get_xlim()
     assert sum(low <= tick <= high for tick in ax.get_xticks()) >= 2
+
+
+def test_names_of_costs_cover_neither_each_other_nor_points():
+    costs = {"random triplets": 320, "hardest triplets": 200, "the same": 200, "far away": 9}
+    results = {"random triplets": 0.395, "hardest triplets": 0.41, "the same": 0.405, "far away": 0.1}
+    ax = plots.plot_cost(costs, results, xlabel="time (s)")
+    ax.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    places = ax.transData.transform([(costs[name], results[name]) for name in costs])
+    assert not any(box.contains(*place) for box in boxes for place in places)
+    assert all(ax.figure.bbox.x0 <= box.x0 and box.x1 <= ax.figure.bbox.x1 for box in boxes)
