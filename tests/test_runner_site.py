@@ -127,10 +127,11 @@ def test_merge_keeps_injected_parameters_and_ignores_changed_cells(built):
 def test_logging_of_libraries_stays_out_of_the_page(built):
     source = nbformat.read(built.notebook("01_one"), as_version=4)
     executed = nbformat.read(built.executed("quick", "01_one"), as_version=4)
-    executed["cells"][1]["outputs"] = [
-        nbformat.v4.new_output("stream", name=name, text=name) for name in ("stdout", "stderr")
-    ]
-    assert [output["name"] for output in site.merge(source, executed)["cells"][1]["outputs"]] == ["stdout"]
+    log = "WARNING:tensorflow:5 out of the last 13 calls triggered tf.function retracing.\n"
+    streams = [("stdout", "printed\n"), ("stderr", "noise\n"), ("stdout", log), ("stdout", f"printed\n{log}")]
+    executed["cells"][1]["outputs"] = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in streams]
+    outputs = site.merge(source, executed)["cells"][1]["outputs"]
+    assert [output["text"] for output in outputs] == ["printed\n", f"printed\n{log}"]
 
 
 def test_data_that_are_drawn_by_nature_stand_in_for_nothing():

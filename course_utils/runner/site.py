@@ -28,6 +28,7 @@ from course_utils.runner.reference import api_files
 __all__ = ["build_site", "merge", "rendered_profile", "stage"]
 
 _ANNOUNCEMENT = "This copy of the book was made from procedural data: its numbers are not those of the real data sets."
+_LOG = "WARNING:tensorflow:"
 # What papermill and the runner add to a notebook, besides the injected parameters.
 _ADDED_TAGS = {"papermill-error-cell-tag", NOTE_TAG}
 
@@ -167,9 +168,15 @@ def _silent(output):
 
     Those of `record` stay: they carry the numbers for the text.
     """
-    if output.get("name") == "stderr":
+    if output.get("name") == "stderr" or _is_log(output):
         return True
     return output.get("metadata", {}).get(METADATA_KEY, {}).get("kind") in ("claim", "data")
+
+
+def _is_log(output):
+    """In a notebook TensorFlow logs to standard output; what a cell prints itself stays."""
+    lines = output.get("text", "").splitlines() if output["output_type"] == "stream" else []
+    return bool(lines) and all(line.startswith(_LOG) for line in lines)
 
 
 def _drop_repeated_records(cells):
