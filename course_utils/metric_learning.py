@@ -466,6 +466,8 @@ class SiameseTrainer:
             outputs = keras.layers.UnitNormalization(name="unit_length")(outputs)
         self.model = keras.Model(inputs, outputs, name="siamese")
         self.model.compile(optimizer=optimizer, loss=_loss_type()(mining, margin, squared))
+        # Else the optimizer gets its variables in the middle of the first step, and TensorFlow traces that step twice.
+        self.model.optimizer.build(self.model.trainable_variables)
 
     def fit(self, batches, *, steps_per_epoch, epochs=1, validation_batches=None, validation_steps=None, **options):
         """Train on an endless supply of batches.

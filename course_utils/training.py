@@ -71,13 +71,14 @@ def set_seed(seed, *, deterministic=True):
 
 
 def _stop_tuning_pipelines():
-    """Switch off tf.data's autotuning in the data sets that Keras makes of arrays and of ``PyDataset``."""
+    """Switch off tf.data's autotuning in the data sets that Keras makes of arrays, generators and ``PyDataset``."""
     # Keras has no option for it. If it moves these classes, only speed is lost, and the test of this says so.
     with contextlib.suppress(ImportError):
         from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
+        from keras.src.trainers.data_adapters.generator_data_adapter import GeneratorDataAdapter
         from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
-        for adapter in (ArrayDataAdapter, PyDatasetAdapter):
+        for adapter in (ArrayDataAdapter, GeneratorDataAdapter, PyDatasetAdapter):
             if not hasattr(adapter.get_tf_dataset, "__wrapped__"):
                 adapter.get_tf_dataset = _without_tuning(adapter.get_tf_dataset)
 
@@ -126,7 +127,11 @@ def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
     if isinstance(optimizer, str):
         optimizer = _optimizer_by_name(optimizer, learning_rate)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+    # A metric by name would get its variables in the middle of the first step, as would the optimizer:
+    # TensorFlow then traces that step twice.
+    model.compile(optimizer=optimizer, loss=loss, metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")])
+    if model.built:
+        model.optimizer.build(model.trainable_variables)
     return model
 
 
