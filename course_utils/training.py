@@ -40,16 +40,16 @@ def set_seed(seed, *, deterministic=True):
         On the TensorFlow backend, also make every operation give the same bits on each run (a little slower).
         It stays switched on until the process ends. The other backends need nothing of the kind on a CPU.
 
+    Raises
+    ------
+    ArgumentError
+        If `seed` is not a whole number in that range.
+
     Notes
     -----
     On the TensorFlow backend, Keras' input pipelines no longer tune themselves from here on. The thread that does so
     sleeps 10 ms, 20 ms, 40 ms, …, and on a machine with few cores nothing wakes it when the data end: ``fit`` then
     waits at the end of an epoch, for as long again as the epoch took at worst. The numbers stay the same to the bit.
-
-    Raises
-    ------
-    ArgumentError
-        If `seed` is not a whole number in that range.
 
     Examples
     --------
@@ -61,18 +61,19 @@ def set_seed(seed, *, deterministic=True):
     True
     """
     keras.utils.set_random_seed(check_integer("set_seed", "seed", seed, minimum=0, maximum=2**32 - 1))
-    if deterministic and keras.backend.backend() == "tensorflow":
-        # The one place where the book needs TensorFlow itself: Keras has no switch for this.
+    if keras.backend.backend() != "tensorflow":
+        return
+    # Here the book needs TensorFlow itself: Keras has no switch for either.
+    _stop_tuning_pipelines()
+    if deterministic:
         from tensorflow.config.experimental import enable_op_determinism
 
         enable_op_determinism()
-    if keras.backend.backend() == "tensorflow":
-        _stop_tuning_pipelines()
 
 
 def _stop_tuning_pipelines():
     """Switch off tf.data's autotuning in the data sets that Keras makes of arrays, generators and ``PyDataset``."""
-    # Keras has no option for it. If it moves these classes, only speed is lost, and the test of this says so.
+    # If Keras moves these classes, only speed is lost, and the test of this says so.
     with contextlib.suppress(ImportError):
         from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
         from keras.src.trainers.data_adapters.generator_data_adapter import GeneratorDataAdapter
