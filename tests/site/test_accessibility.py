@@ -15,10 +15,14 @@ PAGES = [
     for path in sorted(SITE.glob(pattern))
 ]
 RUN = """async (themes) => {
+    // Some colours fade into the new theme; half-way they have neither contrast.
+    const fading = () => document.getAnimations().filter(
+        (each) => each.playState === "running" && each.effect.getComputedTiming().endTime < Infinity);
     const found = {};
     for (const theme of themes) {
         document.documentElement.dataset.theme = theme;
-        await new Promise((done) => setTimeout(done, 400));
+        for (let all = fading(); all.length; all = fading())
+            await Promise.allSettled(all.map((each) => each.finished));
         const { violations } = await axe.run(document, { resultTypes: ["violations"], iframes: false });
         found[theme] = violations
             .filter(({ impact }) => ["serious", "critical"].includes(impact))
