@@ -302,7 +302,8 @@ def gradient_norms(model, x, y):
     copy.set_weights(model.get_weights())
     rate = 1000.0  # so large that rounding does not swallow a small gradient beside its weight
     compile_classifier(copy, optimizer=keras.optimizers.SGD(rate))
-    copy.run_eagerly = True  # for a single step, building its graph would take three times as long
+    # For a single step, building a graph takes three times as long. JAX would compile each operation by itself.
+    copy.run_eagerly = keras.backend.backend() != "jax"
     kernels = {layer.name: layer.kernel for layer in copy.layers if hasattr(layer, "kernel")}
     before = {name: ops.convert_to_numpy(kernel).astype(np.float64) for name, kernel in kernels.items()}
     copy.train_on_batch(np.asarray(x), np.asarray(y))
