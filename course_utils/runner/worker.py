@@ -47,12 +47,11 @@ class ReportingEngine(NBClientEngine):
             _say(cell=done[0], of=total)
 
         nb_man.cell_complete = report
-        save, saved = nb_man.save, [time.monotonic()]
+        save = nb_man.save
 
         def save_seldom(**options):
-            if time.monotonic() - saved[0] >= _SAVE_EVERY:
+            if (nb_man.now() - nb_man.last_save_time).total_seconds() >= _SAVE_EVERY:
                 save(**options)
-                saved[0] = time.monotonic()
 
         nb_man.save = save_seldom
         _say(cell=0, of=total)
