@@ -17,10 +17,10 @@ import nbformat
 import psutil
 import yaml
 
-from course_utils.runner import plan
-from course_utils.runner.project import Project
+from book_runner import plan
+from book_runner.project import Project
 
-COURSE = [sys.executable, "-m", "course_utils.cli"]
+COURSE = [sys.executable, "-m", "book_runner.cli"]
 CORES = len(os.sched_getaffinity(0))
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 

@@ -22,14 +22,14 @@ def train(contender, n_batches, epochs):
     import numpy as np
     from tensorflow.config.experimental import enable_op_determinism
 
-    from course_utils import models
+    from course_utils import models, training
 
     rng = np.random.default_rng(0)
     x = rng.random((32 * n_batches, 32, 32, 3), dtype=np.float32)
     y = rng.integers(0, 10, len(x))
     if contender == "ours":
-        models.set_seed(0)
-        network = models.compile_classifier(models.strided_convnet())
+        training.set_seed(0)
+        network = training.compile_classifier(models.strided_convnet())
     else:
         keras.utils.set_random_seed(0)
         enable_op_determinism()

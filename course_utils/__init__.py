@@ -15,7 +15,6 @@ __version__ = "0.1.0"
 __all__ = [
     "architecture",
     "augment",
-    "cli",
     "convolution",
     "datasets",
     "errors",
@@ -30,7 +29,6 @@ __all__ = [
     "results",
     "retrieval",
     "retrieval_dask",
-    "runner",
     "training",
 ]
 

@@ -44,18 +44,18 @@ def check_features(function, name, features, *, metric):
     features = np.asarray(features)
     if features.ndim != 2 or features.shape[1] == 0 or features.dtype.kind not in "biuf":
         raise ArgumentError(
-            f"{function}: {name} has shape {features.shape} and type {features.dtype}; "
+            f"{name} has shape {features.shape} and type {features.dtype}; "
             "it must be a 2-D array of numbers, one row an item (images.vectorise flattens images)"
         )
     if features.dtype.kind == "f":
         check_finite(function, name, features)
     if features.size and largest_magnitude(features) > _LARGEST:
-        raise ArgumentError(f"{function}: {name} holds magnitudes over {_LARGEST:g}; scale the features down")
+        raise ArgumentError(f"{name} holds magnitudes over {_LARGEST:g}; scale the features down")
     if metric == "cosine":
         empty = np.flatnonzero(~features.any(axis=1))
         if len(empty):
             raise ArgumentError(
-                f"{function}: {name}[{empty[0]}] is all zeros; with metric 'cosine' every row must have a direction"
+                f"{name}[{empty[0]}] is all zeros; with metric 'cosine' every row must have a direction"
             )
     return features
 
@@ -69,7 +69,7 @@ def check_finite(function, name, matrix, *, first_row=0):
     for row, values in enumerate(matrix):
         if not np.isfinite(values).all():
             bad = values[~np.isfinite(values)][0]
-            raise ArgumentError(f"{function}: {name}[{first_row + row}] holds {bad}; every value must be finite")
+            raise ArgumentError(f"{name}[{first_row + row}] holds {bad}; every value must be finite")
 
 
 def largest_magnitude(features):

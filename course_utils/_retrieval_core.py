@@ -58,12 +58,12 @@ class Problem:
         distractor_id,
     ):
         self.function = function
-        self.metric = check_choice(function, "metric", metric, [*METRICS, "precomputed"])
+        self.metric = check_choice("metric", metric, [*METRICS, "precomputed"])
         self.probe_ids = _check_labels(function, "probe_ids", probe_ids)
         self.gallery_ids = _check_labels(function, "gallery_ids", gallery_ids)
         _check_same_kind(function, "ids", self.probe_ids, self.gallery_ids)
         if not len(self.probe_ids):
-            raise ArgumentError(f"{function}: probe_ids is empty; it must name at least one probe")
+            raise ArgumentError("probe_ids is empty; it must name at least one probe")
         if metric == "precomputed":
             self._set_matrix(probe, gallery)
         else:
@@ -462,8 +462,7 @@ def _check_labels(function, name, values):
         labels = labels.astype(np.int64)
     if labels.ndim != 1 or labels.dtype.kind not in "iuU":
         raise ArgumentError(
-            f"{function}: {name} has shape {labels.shape} and type {labels.dtype}; it must be a 1-D array of "
-            "integers or strings"
+            f"{name} has shape {labels.shape} and type {labels.dtype}; it must be a 1-D array of integers or strings"
         )
     return labels
 
@@ -472,6 +471,6 @@ def _check_same_kind(function, name, probe, gallery):
     kinds = {"text" if labels.dtype.kind == "U" else "integers" for labels in (probe, gallery) if len(labels)}
     if len(kinds) > 1:
         raise ArgumentError(
-            f"{function}: probe_{name} has type {probe.dtype}, gallery_{name} has type {gallery.dtype}; "
+            f"probe_{name} has type {probe.dtype}, gallery_{name} has type {gallery.dtype}; "
             "both must be integers or both strings"
         )

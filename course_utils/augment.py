@@ -150,7 +150,7 @@ def translate(x, *, pixels, border="zero", probability=1.0, rng):
     """
     x = _checked_batch("translate", x)
     height, width = _pair("translate", "pixels", pixels, minimum=0)
-    check_choice("translate", "border", border, _BORDERS)
+    check_choice("border", border, _BORDERS)
 
     def shifted(images):
         n, h, w, c = images.shape
@@ -197,8 +197,8 @@ def rotate(x, *, degrees, border="zero", probability=1.0, rng):
     [11, 17]
     """
     x = _checked_batch("rotate", x)
-    degrees = check_number("rotate", "degrees", degrees, minimum=0, maximum=180)
-    check_choice("rotate", "border", border, _BORDERS)
+    degrees = check_number("degrees", degrees, minimum=0, maximum=180)
+    check_choice("border", border, _BORDERS)
 
     def turned(images):
         angles = np.deg2rad(rng.uniform(-degrees, degrees, len(images)))
@@ -244,8 +244,8 @@ def zoom(x, *, amount, border="zero", probability=1.0, rng):
     [8, 12]
     """
     x = _checked_batch("zoom", x)
-    amount = check_number("zoom", "amount", amount, minimum=0, maximum=0.9)
-    check_choice("zoom", "border", border, _BORDERS)
+    amount = check_number("amount", amount, minimum=0, maximum=0.9)
+    check_choice("border", border, _BORDERS)
 
     def zoomed(images):
         step = 1 / rng.uniform(1 - amount, 1 + amount, len(images))
@@ -292,9 +292,7 @@ def random_crop(x, *, min_size, probability=1.0, rng):
     full = np.array(x.shape[1:3])
     least = np.array(_pair("random_crop", "min_size", min_size, minimum=1))
     if (least > full).any():
-        raise ArgumentError(
-            f"random_crop: min_size is {min_size!r}; it must be at most the images' {full[0]}x{full[1]} pixels"
-        )
+        raise ArgumentError(f"min_size is {min_size!r}; it must be at most the images' {full[0]}x{full[1]} pixels")
 
     def cropped(images):
         n, h, w, c = images.shape
@@ -361,9 +359,7 @@ def cutout(x, *, max_size, values=(0.0, 1.0), probability=1.0, rng):
     full = np.array(x.shape[1:3])
     most = np.array(_pair("cutout", "max_size", max_size, minimum=0))
     if (most > full).any():
-        raise ArgumentError(
-            f"cutout: max_size is {max_size!r}; it must be at most the images' {full[0]}x{full[1]} pixels"
-        )
+        raise ArgumentError(f"max_size is {max_size!r}; it must be at most the images' {full[0]}x{full[1]} pixels")
     low, high = _value_range(values)
 
     def covered(images):
@@ -417,7 +413,7 @@ def add_noise(x, *, std, probability=1.0, rng):
     0.1
     """
     x = _checked_batch("add_noise", x)
-    std = check_number("add_noise", "std", std, minimum=0, maximum=1)
+    std = check_number("std", std, minimum=0, maximum=1)
 
     def noisy(images):
         quantiles = _normal_quantiles(_working_dtype(images.dtype))
@@ -461,7 +457,7 @@ def brightness(x, *, amount, probability=1.0, rng):
     array([132, 142, 111, 123], dtype=uint8)
     """
     x = _checked_batch("brightness", x)
-    amount = check_number("brightness", "amount", amount, minimum=0, maximum=1)
+    amount = check_number("amount", amount, minimum=0, maximum=1)
 
     def changed(images):
         change = rng.uniform(-amount, amount, (len(images), 1, 1, 1))
@@ -503,7 +499,7 @@ def contrast(x, *, amount, probability=1.0, rng):
     array([121, 179], dtype=uint8)
     """
     x = _checked_batch("contrast", x)
-    amount = check_number("contrast", "amount", amount, minimum=0, maximum=1)
+    amount = check_number("amount", amount, minimum=0, maximum=1)
 
     def changed(images):
         dtype = _working_dtype(images.dtype)
@@ -548,9 +544,7 @@ def compose(*transforms):
     """
     for transform in transforms:
         if not callable(transform):
-            raise ArgumentError(
-                f"compose: one of transforms is {transform!r}; it must be callable as transform(x, rng=rng)"
-            )
+            raise ArgumentError(f"one of transforms is {transform!r}; it must be callable as transform(x, rng=rng)")
     return partial(_one_after_another, transforms)
 
 
@@ -603,15 +597,12 @@ def AugmentedBatches(x, y, *, transform, batch_size, seed, shuffle=True):
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(x) == 0:
         raise ArgumentError(
-            f"AugmentedBatches: x has shape {x.shape}, y has shape {y.shape}; "
-            "they must have the same number of entries, at least 1"
+            f"x has shape {x.shape}, y has shape {y.shape}; they must have the same number of entries, at least 1"
         )
     if not callable(transform):
-        raise ArgumentError(
-            f"AugmentedBatches: transform is {transform!r}; it must be callable as transform(images, rng=rng)"
-        )
-    batch_size = check_integer("AugmentedBatches", "batch_size", batch_size, minimum=1)
-    seed = check_integer("AugmentedBatches", "seed", seed, minimum=0)
+        raise ArgumentError(f"transform is {transform!r}; it must be callable as transform(images, rng=rng)")
+    batch_size = check_integer("batch_size", batch_size, minimum=1)
+    seed = check_integer("seed", seed, minimum=0)
     return _batches_class()(x, y, transform, batch_size, seed, bool(shuffle))
 
 
@@ -699,9 +690,9 @@ def augmentation_layer(
     """
     limits = {"degrees": 180, "translation": 1, "zoom": 0.9, "brightness": 1, "contrast": 1}
     for (name, limit), strength in zip(limits.items(), (degrees, translation, zoom, brightness, contrast), strict=True):
-        check_number("augmentation_layer", name, strength, minimum=0, maximum=limit)
-    check_choice("augmentation_layer", "border", border, _BORDERS)
-    seed = check_integer("augmentation_layer", "seed", seed, minimum=0)
+        check_number(name, strength, minimum=0, maximum=limit)
+    check_choice("border", border, _BORDERS)
+    seed = check_integer("seed", seed, minimum=0)
     import keras
 
     make = keras.layers
@@ -742,30 +733,28 @@ def _in_training_class():
 def _checked_batch(function, x):
     x = np.asarray(x)
     if x.ndim != 4 or 0 in x.shape[1:]:
-        raise ArgumentError(f"{function}: x has shape {x.shape}; it must be (n, h, w, c) with pixels in it")
+        raise ArgumentError(f"x has shape {x.shape}; it must be (n, h, w, c) with pixels in it")
     if x.dtype not in _DTYPES:
-        raise ArgumentError(f"{function}: x has dtype {x.dtype}; it must be uint8, float32 or float64")
+        raise ArgumentError(f"x has dtype {x.dtype}; it must be uint8, float32 or float64")
     # Written so that NaN, which compares false, is caught too.
     if x.dtype != np.uint8 and x.size and not (x.min() >= 0 and x.max() <= 1):
-        raise ArgumentError(
-            f"{function}: x has values from {x.min():g} to {x.max():g}; floats must lie in [0, 1] (bytes / 255 do)"
-        )
+        raise ArgumentError(f"x has values from {x.min():g} to {x.max():g}; floats must lie in [0, 1] (bytes / 255 do)")
     return x
 
 
 def _pair(function, name, value, *, minimum):
     values = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
     if len(values) != 2:
-        raise ArgumentError(f"{function}: {name} is {value!r}; it must be an integer or a pair (rows, columns)")
-    return tuple(check_integer(function, name, item, minimum=minimum) for item in values)
+        raise ArgumentError(f"{name} is {value!r}; it must be an integer or a pair (rows, columns)")
+    return tuple(check_integer(name, item, minimum=minimum) for item in values)
 
 
 def _value_range(values):
     if not isinstance(values, (list, tuple)) or len(values) != 2:
-        raise ArgumentError(f"cutout: values is {values!r}; it must be a pair (low, high)")
-    low, high = (check_number("cutout", "values", value, minimum=0, maximum=1) for value in values)
+        raise ArgumentError(f"values is {values!r}; it must be a pair (low, high)")
+    low, high = (check_number("values", value, minimum=0, maximum=1) for value in values)
     if low > high:
-        raise ArgumentError(f"cutout: values is {values!r}; the first must not be above the second")
+        raise ArgumentError(f"values is {values!r}; the first must not be above the second")
     return low, high
 
 
@@ -777,9 +766,9 @@ def _sometimes(function, x, transform, *, strength, probability, rng):
 
     The transform is given images that it must not change, and returns new ones.
     """
-    probability = check_number(function, "probability", probability, minimum=0, maximum=1)
+    probability = check_number("probability", probability, minimum=0, maximum=1)
     if not isinstance(rng, np.random.Generator):
-        raise ArgumentError(f"{function}: rng is {rng!r}; it must be a numpy.random.Generator")
+        raise ArgumentError(f"rng is {rng!r}; it must be a numpy.random.Generator")
     chosen = np.flatnonzero(rng.random(len(x)) < probability)
     if not strength or not len(chosen):
         return x.copy()

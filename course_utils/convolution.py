@@ -111,14 +111,14 @@ def convolve(image, kernel, *, padding=0, strides=1, dilation=1, mode="correlate
     >>> convolve(image, np.ones((3, 3, 1, 8)), padding="same")
     Traceback (most recent call last):
     ...
-    course_utils.errors.ArgumentError: convolve: kernel has shape (3, 3, 1, 8), image has shape (3, 4); a
+    course_utils.errors.ArgumentError: kernel has shape (3, 3, 1, 8), image has shape (3, 4); a
     kernel with four axes needs an image with a channel axis
     """
     image, kernel = _numbers("image", image), _numbers("kernel", kernel)
     if mode not in _MODES:
-        check_choice("convolve", "mode", mode, _MODES)
+        check_choice("mode", mode, _MODES)
     if method not in METHODS:
-        check_choice("convolve", "method", method, METHODS)
+        check_choice("method", method, METHODS)
     geometry = _geometry("convolve", image.shape, kernel.shape, padding, strides, dilation)
     dtype = np.float32 if image.dtype.char in "ef" else np.float64
     kernel = np.ascontiguousarray(kernel[::-1, ::-1] if mode == "convolve" else kernel, dtype=dtype)
@@ -127,7 +127,7 @@ def convolve(image, kernel, *, padding=0, strides=1, dilation=1, mode="correlate
         method = geometry.fastest if finite or geometry.fastest not in _FINITE_ONLY else "shift"
     elif method in _FINITE_ONLY and not finite:
         raise ArgumentError(
-            f"convolve: method is {method!r}, and image or kernel has NaN or infinite values, which it would "
+            f"method is {method!r}, and image or kernel has NaN or infinite values, which it would "
             "spread; it must be one of 'auto', 'loop', 'shift', 'windows', 'im2col'"
         )
     if method == "opencv" and image.ndim == kernel.ndim == 2:
@@ -231,15 +231,15 @@ def named_kernel(name, *, size=3, sigma=None):
     >>> float(named_kernel("gaussian", size=5, sigma=1.0).sum().round(12))
     1.0
     """
-    check_choice("named_kernel", "name", name, KERNELS)
-    size = check_integer("named_kernel", "size", size, minimum=1)
+    check_choice("name", name, KERNELS)
+    size = check_integer("size", size, minimum=1)
     if size % 2 == 0:
-        raise ArgumentError(f"named_kernel: size is {size}; it must be odd, so that the kernel has a middle")
+        raise ArgumentError(f"size is {size}; it must be odd, so that the kernel has a middle")
     if sigma is not None and name != "gaussian":
-        raise ArgumentError(f"named_kernel: sigma is {sigma!r} for {name!r}; only 'gaussian' takes it")
+        raise ArgumentError(f"sigma is {sigma!r} for {name!r}; only 'gaussian' takes it")
     if name in _FIXED_KERNELS:
         if size != 3:
-            raise ArgumentError(f"named_kernel: size is {size} for {name!r}; it must be 3")
+            raise ArgumentError(f"size is {size} for {name!r}; it must be 3")
         return np.array(_FIXED_KERNELS[name], dtype=np.float64)
     if name == "box":
         return np.full((size, size), 1.0 / size**2)
@@ -253,8 +253,8 @@ def named_kernel(name, *, size=3, sigma=None):
 def _gaussian(size, sigma):
     if sigma is None:
         sigma = 0.3 * ((size - 1) / 2 - 1) + 0.8
-    elif check_number("named_kernel", "sigma", sigma) <= 0:
-        raise ArgumentError(f"named_kernel: sigma is {sigma!r}; it must be a number above 0")
+    elif check_number("sigma", sigma) <= 0:
+        raise ArgumentError(f"sigma is {sigma!r}; it must be a number above 0")
     offsets = np.arange(size) - size // 2
     bell = np.exp(-(offsets**2) / (2.0 * sigma**2))
     bell /= bell.sum()
@@ -268,9 +268,9 @@ def _numbers(name, value):
     try:
         array = np.asarray(value)
     except ValueError:
-        raise ArgumentError(f"convolve: {name} has rows of unequal length; it must be a full array") from None
+        raise ArgumentError(f"{name} has rows of unequal length; it must be a full array") from None
     if array.dtype.kind not in "fuib":
-        raise ArgumentError(f"convolve: {name} has dtype {array.dtype}; it must hold real numbers")
+        raise ArgumentError(f"{name} has dtype {array.dtype}; it must hold real numbers")
     return array
 
 
@@ -287,8 +287,8 @@ def _shape(name, value):
     try:
         sides = tuple(value)
     except TypeError:
-        raise ArgumentError(f"output_shape: {name} is {value!r}; it must be a sequence of integers") from None
-    return tuple(check_integer("output_shape", name, side, minimum=0) for side in sides)
+        raise ArgumentError(f"{name} is {value!r}; it must be a sequence of integers") from None
+    return tuple(check_integer(name, side, minimum=0) for side in sides)
 
 
 def _geometry(function, image_shape, kernel_shape, padding, strides, dilation):
@@ -317,7 +317,7 @@ def _cached_geometry(function, image_shape, kernel_shape, padding, strides, dila
     padded = tuple(map(sum, zip(sides, before, after, strict=True)))
     if span[0] > padded[0] or span[1] > padded[1]:
         raise ArgumentError(
-            f"{function}: kernel spans {span[0]}x{span[1]} pixels, the padded image has "
+            f"kernel spans {span[0]}x{span[1]} pixels, the padded image has "
             f"{padded[0]}x{padded[1]}; "
             "the kernel must fit into the padded image"
         )
@@ -361,39 +361,37 @@ def _opencv_nanoseconds(sides, span, weights):
 def _checked_sides(function, image, kernel):
     """Check the two shapes; return the (rows, columns) of each."""
     if len(image) not in (2, 3, 4):
-        raise ArgumentError(f"{function}: image has shape {image}; it must be (h, w), (h, w, c) or (n, h, w, c)")
+        raise ArgumentError(f"image has shape {image}; it must be (h, w), (h, w, c) or (n, h, w, c)")
     if len(kernel) not in (2, 4):
-        raise ArgumentError(f"{function}: kernel has shape {kernel}; it must be (kh, kw) or (kh, kw, c_in, c_out)")
+        raise ArgumentError(f"kernel has shape {kernel}; it must be (kh, kw) or (kh, kw, c_in, c_out)")
     # A batch of no images is legal, an image without pixels is not.
     if 0 in (image[1:] if len(image) == 4 else image):
-        raise ArgumentError(f"{function}: image has shape {image}; every axis must have at least 1 entry")
+        raise ArgumentError(f"image has shape {image}; every axis must have at least 1 entry")
     if 0 in kernel:
-        raise ArgumentError(f"{function}: kernel has shape {kernel}; every axis must have at least 1 entry")
+        raise ArgumentError(f"kernel has shape {kernel}; every axis must have at least 1 entry")
     if len(kernel) == 4:
         if len(image) == 2:
             raise ArgumentError(
-                f"{function}: kernel has shape {kernel}, image has shape {image}; "
+                f"kernel has shape {kernel}, image has shape {image}; "
                 "a kernel with four axes needs an image with a channel axis"
             )
         if image[-1] != kernel[2]:
-            raise ArgumentError(
-                f"{function}: kernel takes {kernel[2]} channels, image has {image[-1]}; the two must be equal"
-            )
+            raise ArgumentError(f"kernel takes {kernel[2]} channels, image has {image[-1]}; the two must be equal")
     return (image[1:3] if len(image) == 4 else image[:2]), kernel[:2]
 
 
 def _pair(function, name, value, *, minimum):
     if not isinstance(value, tuple):
-        return (check_integer(function, name, value, minimum=minimum),) * 2
+        return (check_integer(name, value, minimum=minimum),) * 2
     if len(value) != 2:
-        raise ArgumentError(f"{function}: {name} is {value!r}; it must be an integer or a pair (rows, columns)")
-    return tuple(check_integer(function, name, item, minimum=minimum) for item in value)
+        raise ArgumentError(f"{name} is {value!r}; it must be an integer or a pair (rows, columns)")
+    return tuple(check_integer(name, item, minimum=minimum) for item in value)
 
 
 def _zeros_around(function, padding, sides, span, strides):
     """Return the zeros laid before and after the image, each as (rows, columns)."""
     if isinstance(padding, str):
-        check_choice(function, "padding", padding, ("same", "full"))
+        check_choice("padding", padding, ("same", "full"))
         if padding == "full":
             return (span[0] - 1, span[1] - 1), (span[0] - 1, span[1] - 1)
         totals = [
@@ -406,7 +404,7 @@ def _zeros_around(function, padding, sides, span, strides):
         return (rows[0], columns[0]), (rows[1], columns[1])
     if isinstance(padding, tuple):
         raise ArgumentError(
-            f"{function}: padding is {padding!r}; it must be an integer, 'same', 'full', (rows, columns) or "
+            f"padding is {padding!r}; it must be an integer, 'same', 'full', (rows, columns) or "
             "((top, bottom), (left, right))"
         )
     both = _pair(function, "padding", padding, minimum=0)

@@ -4,8 +4,10 @@ Every error that the package raises on purpose is a :class:`CourseError`. Its me
 file, the value found, and what would have been legal.
 """
 
+import importlib
 import math
 import numbers
+import warnings
 
 import numpy as np
 
@@ -19,6 +21,7 @@ __all__ = [
     "check_choice",
     "check_integer",
     "check_number",
+    "moved_names",
 ]
 
 
@@ -46,13 +49,13 @@ class SyntheticDataWarning(UserWarning):
     """Procedural data stand in for a real data set: numbers made from them are not the real set's."""
 
 
-def check_choice(function, name, value, choices):
+def check_choice(name, value, choices):
     """Return `value` if it is one of `choices`.
 
     Parameters
     ----------
-    function, name : str
-        The function and the argument that the message names.
+    name : str
+        The argument that the message names.
     value : object
         The value to check.
     choices : iterable of str
@@ -70,25 +73,25 @@ def check_choice(function, name, value, choices):
 
     Examples
     --------
-    >>> check_choice("load", "source", "cloud", ["local", "download"])
+    >>> check_choice("source", "cloud", ["local", "download"])
     Traceback (most recent call last):
     ...
-    course_utils.errors.ArgumentError: load: source is 'cloud'; it must be one of 'local', 'download'
+    course_utils.errors.ArgumentError: source is 'cloud'; it must be one of 'local', 'download'
     """
     choices = list(choices)
     if not isinstance(value, str) or value not in choices:
         legal = ", ".join(repr(choice) for choice in choices)
-        raise ArgumentError(f"{function}: {name} is {value!r}; it must be one of {legal}")
+        raise ArgumentError(f"{name} is {value!r}; it must be one of {legal}")
     return value
 
 
-def check_integer(function, name, value, *, minimum=None, maximum=None):
+def check_integer(name, value, *, minimum=None, maximum=None):
     """Return `value` as an ``int`` if it is a whole number within the bounds (``True`` is not one).
 
     Parameters
     ----------
-    function, name : str
-        The function and the argument that the message names.
+    name : str
+        The argument that the message names.
     value : object
         The value to check; Python and NumPy integers are accepted.
     minimum, maximum : int, optional
@@ -105,26 +108,26 @@ def check_integer(function, name, value, *, minimum=None, maximum=None):
 
     Examples
     --------
-    >>> check_integer("load", "train_limit", 100, minimum=1)
+    >>> check_integer("train_limit", 100, minimum=1)
     100
-    >>> check_integer("load", "train_limit", 0, minimum=1)
+    >>> check_integer("train_limit", 0, minimum=1)
     Traceback (most recent call last):
     ...
-    course_utils.errors.ArgumentError: load: train_limit is 0; it must be an integer of at least 1
+    course_utils.errors.ArgumentError: train_limit is 0; it must be an integer of at least 1
     """
     whole = isinstance(value, numbers.Integral) and not isinstance(value, (bool, np.bool_))
     if not whole or not _within(value, minimum, maximum):
-        raise ArgumentError(f"{function}: {name} is {value!r}; it must be an integer{_bounds(minimum, maximum)}")
+        raise ArgumentError(f"{name} is {value!r}; it must be an integer{_bounds(minimum, maximum)}")
     return int(value)
 
 
-def check_number(function, name, value, *, minimum=None, maximum=None):
+def check_number(name, value, *, minimum=None, maximum=None):
     """Return `value` as a ``float`` if it is a finite real number within the bounds.
 
     Parameters
     ----------
-    function, name : str
-        The function and the argument that the message names.
+    name : str
+        The argument that the message names.
     value : object
         The value to check; Python and NumPy real numbers are accepted, ``True`` is not.
     minimum, maximum : float, optional
@@ -141,15 +144,50 @@ def check_number(function, name, value, *, minimum=None, maximum=None):
 
     Examples
     --------
-    >>> check_number("cutout", "probability", 1.5, minimum=0, maximum=1)
+    >>> check_number("probability", 1.5, minimum=0, maximum=1)
     Traceback (most recent call last):
     ...
-    course_utils.errors.ArgumentError: cutout: probability is 1.5; it must be a number from 0 to 1
+    course_utils.errors.ArgumentError: probability is 1.5; it must be a number from 0 to 1
     """
     real = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
     if not real or not math.isfinite(value) or not _within(value, minimum, maximum):
-        raise ArgumentError(f"{function}: {name} is {value!r}; it must be a number{_bounds(minimum, maximum)}")
+        raise ArgumentError(f"{name} is {value!r}; it must be a number{_bounds(minimum, maximum)}")
     return float(value)
+
+
+def moved_names(module, addresses):
+    """Make the ``__getattr__`` of a module from which public names have moved; each warns, and works.
+
+    Parameters
+    ----------
+    module : str
+        The module's name.
+    addresses : dict of str to str
+        For each name that has moved, where it is now: ``"course_utils.training.set_seed"``.
+
+    Returns
+    -------
+    callable
+        To be assigned to ``__getattr__`` at the module's top level.
+
+    Examples
+    --------
+    >>> lookup = moved_names("old", {"sqrt": "math.sqrt"})
+    >>> lookup("cbrt")
+    Traceback (most recent call last):
+    ...
+    AttributeError: module 'old' has no attribute 'cbrt'
+    """
+
+    def lookup(name):
+        if name not in addresses:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        message = f"{module}.{name} is now {addresses[name]}; the old address goes with the next release"
+        warnings.warn(message, FutureWarning, stacklevel=2)
+        home, _, own = addresses[name].rpartition(".")
+        return getattr(importlib.import_module(home), own)
+
+    return lookup
 
 
 def _within(value, minimum, maximum):

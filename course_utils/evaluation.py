@@ -64,7 +64,7 @@ def softmax(scores):
     """
     scores = _finite_array("softmax", "scores", scores)
     if scores.ndim == 0 or scores.shape[-1] == 0:
-        raise ArgumentError(f"softmax: scores has shape {scores.shape}; it must be (..., n_classes), n_classes ≥ 1")
+        raise ArgumentError(f"scores has shape {scores.shape}; it must be (..., n_classes), n_classes ≥ 1")
     return special.softmax(scores, axis=-1)
 
 
@@ -101,9 +101,9 @@ def wilson_interval(successes, n, *, confidence=0.95):
     successes, n = np.asarray(successes, dtype=float), np.asarray(n, dtype=float)
     for name, value in (("successes", successes), ("n", n)):
         if not np.all((value >= 0) & (value == np.floor(value)) & np.isfinite(value)):
-            raise ArgumentError(f"wilson_interval: {name} is {value}; counts must be whole numbers of at least 0")
+            raise ArgumentError(f"{name} is {value}; counts must be whole numbers of at least 0")
     if np.any(successes > n):
-        raise ArgumentError(f"wilson_interval: successes is {successes}, n is {n}; successes must be at most n")
+        raise ArgumentError(f"successes is {successes}, n is {n}; successes must be at most n")
     z = stats.norm.ppf(0.5 + _confidence("wilson_interval", confidence) / 2)
     trials = np.maximum(n, 1)
     share = successes / trials
@@ -231,7 +231,7 @@ class ClassifierReport:
         ArgumentError
             If `k` is not a whole number of at least 1.
         """
-        k = check_integer("most_confused", "k", k, minimum=1)
+        k = check_integer("k", k, minimum=1)
         off_diagonal = self.confusion - np.diag(np.diag(self.confusion))
         order = np.argsort(-off_diagonal, axis=None, kind="stable")[:k]
         true, predicted = np.unravel_index(order, off_diagonal.shape)
@@ -295,14 +295,12 @@ def evaluate_classifier(predict, x, y, *, class_names, batch_size=1000):
     0   dark    bright      1  0.333333
     """
     if not callable(predict):
-        raise ArgumentError(
-            f"evaluate_classifier: predict is {type(predict).__name__}; it must be a function of images"
-        )
+        raise ArgumentError(f"predict is {type(predict).__name__}; it must be a function of images")
     x = np.asarray(x)
     n = len(x) if x.ndim else 0
     if n == 0:
-        raise ArgumentError(f"evaluate_classifier: x has shape {x.shape}; it must hold at least one image")
-    step = n if batch_size is None else check_integer("evaluate_classifier", "batch_size", batch_size, minimum=1)
+        raise ArgumentError(f"x has shape {x.shape}; it must hold at least one image")
+    step = n if batch_size is None else check_integer("batch_size", batch_size, minimum=1)
     outputs = []
     started = time.perf_counter()
     for start in range(0, n, step):
@@ -311,7 +309,7 @@ def evaluate_classifier(predict, x, y, *, class_names, batch_size=1000):
     for start, output in zip(range(0, n, step), outputs, strict=True):
         if output.ndim == 0 or len(output) != min(step, n - start):
             raise ArgumentError(
-                f"evaluate_classifier: predict gave shape {output.shape} for {min(step, n - start)} images; "
+                f"predict gave shape {output.shape} for {min(step, n - start)} images; "
                 "it must give one row or one label an image"
             )
     return _report("evaluate_classifier", np.concatenate(outputs), y, class_names, seconds)
@@ -425,9 +423,7 @@ def compare_paired(correct_a, correct_b):
         for name, values in (("correct_a", correct_a), ("correct_b", correct_b))
     )
     if len(a) != len(b):
-        raise ArgumentError(
-            f"compare_paired: correct_a has {len(a)} entries, correct_b has {len(b)}; both must be of the same images"
-        )
+        raise ArgumentError(f"correct_a has {len(a)} entries, correct_b has {len(b)}; both must be of the same images")
     n, only_a, only_b = len(a), int(np.sum(a & ~b)), int(np.sum(b & ~a))
     discordant = only_a + only_b
     p_value = stats.binomtest(only_a, discordant, 0.5).pvalue if discordant else 1.0
@@ -578,9 +574,9 @@ def time_call(fn, *, repeats=5, warmup=1):
     True
     """
     if not callable(fn):
-        raise ArgumentError(f"time_call: fn is {type(fn).__name__}; it must be a function without arguments")
-    repeats = check_integer("time_call", "repeats", repeats, minimum=1)
-    for _ in range(check_integer("time_call", "warmup", warmup, minimum=0)):
+        raise ArgumentError(f"fn is {type(fn).__name__}; it must be a function without arguments")
+    repeats = check_integer("repeats", repeats, minimum=1)
+    for _ in range(check_integer("warmup", warmup, minimum=0)):
         fn()
     seconds = []
     for _ in range(repeats):
@@ -679,11 +675,9 @@ def fit_power_law(sizes, errors):
     sizes = _positive("fit_power_law", "sizes", _vector("fit_power_law", "sizes", sizes))
     errors = _positive("fit_power_law", "errors", _vector("fit_power_law", "errors", errors))
     if len(sizes) != len(errors):
-        raise ArgumentError(
-            f"fit_power_law: sizes has {len(sizes)} values, errors has {len(errors)}; the numbers must be equal"
-        )
+        raise ArgumentError(f"sizes has {len(sizes)} values, errors has {len(errors)}; the numbers must be equal")
     if len(np.unique(sizes)) < 2:
-        raise ArgumentError(f"fit_power_law: sizes is {sizes}; it must hold at least two different sizes")
+        raise ArgumentError(f"sizes is {sizes}; it must hold at least two different sizes")
     line = stats.linregress(np.log(sizes), np.log(errors))
     freedom = len(sizes) - 2
     half = stats.t.ppf(0.975, freedom) * line.stderr if freedom else np.nan
@@ -732,12 +726,9 @@ def divergence_epoch(train, validation, *, higher_is_better=False, threshold=2.0
     """
     train = _vector("divergence_epoch", "train", train)
     validation = _vector("divergence_epoch", "validation", validation)
-    threshold = check_number("divergence_epoch", "threshold", threshold, minimum=0)
+    threshold = check_number("threshold", threshold, minimum=0)
     if len(train) != len(validation):
-        raise ArgumentError(
-            f"divergence_epoch: train has {len(train)} epochs, validation has {len(validation)}; both must "
-            "have the same"
-        )
+        raise ArgumentError(f"train has {len(train)} epochs, validation has {len(validation)}; both must have the same")
     gap = train - validation if higher_is_better else validation - train
     bends = np.abs(np.diff(gap, n=3))
     noise = 1.4826 * np.median(bends) / np.sqrt(20) if len(bends) else 0.0
@@ -833,16 +824,14 @@ def check_leakage(x_train, x_test, *, min_similarity=0.95, max_crowd=3):
     x_train, x_test = np.asarray(x_train), np.asarray(x_test)
     for name, x in (("x_train", x_train), ("x_test", x_test)):
         if x.ndim not in (3, 4) or x.size == 0:
-            raise ArgumentError(
-                f"check_leakage: {name} has shape {x.shape}; it must be (n, h, w) or (n, h, w, c), n ≥ 1"
-            )
+            raise ArgumentError(f"{name} has shape {x.shape}; it must be (n, h, w) or (n, h, w, c), n ≥ 1")
     if x_train.shape[1:] != x_test.shape[1:] or x_train.dtype != x_test.dtype:
         raise ArgumentError(
-            f"check_leakage: x_train is {x_train.dtype} of shape {x_train.shape}, x_test {x_test.dtype} of "
+            f"x_train is {x_train.dtype} of shape {x_train.shape}, x_test {x_test.dtype} of "
             f"shape {x_test.shape}; image shape and dtype must be equal"
         )
-    min_similarity = check_number("check_leakage", "min_similarity", min_similarity, minimum=0, maximum=1)
-    max_crowd = check_integer("check_leakage", "max_crowd", max_crowd, minimum=1)
+    min_similarity = check_number("min_similarity", min_similarity, minimum=0, maximum=1)
+    max_crowd = check_integer("max_crowd", max_crowd, minimum=1)
     exact = _exact_duplicates(x_train, x_test)
     rest = np.setdiff1d(np.arange(len(x_test)), exact[:, 1])
     nearest, similarity, crowd = _nearest_lookalike(x_train, x_test[rest], min_similarity)
@@ -897,14 +886,14 @@ def _report(function, output, y, class_names, seconds):
     labels = _class_labels(function, "y", y, len(class_names))
     if output.shape[:1] != labels.shape:
         raise ArgumentError(
-            f"{function}: y has {len(labels)} labels for predictions of shape {output.shape}; the lengths must be equal"
+            f"y has {len(labels)} labels for predictions of shape {output.shape}; the lengths must be equal"
         )
     if output.ndim == 1:
         predictions = _class_labels(function, "predictions", output, len(class_names))
         return ClassifierReport(class_names, labels, predictions, None, seconds)
     if output.ndim != 2 or output.shape[1] != len(class_names):
         raise ArgumentError(
-            f"{function}: predictions have shape {output.shape}; with {len(class_names)} class_names they "
+            f"predictions have shape {output.shape}; with {len(class_names)} class_names they "
             f"must be (n,) labels or (n, {len(class_names)}) scores"
         )
     _finite_array(function, "scores", output)
@@ -915,14 +904,12 @@ def _class_labels(function, name, values, n_classes):
     values = np.asarray(values)
     if values.ndim != 1 or len(values) == 0 or values.dtype.kind not in "iu":
         raise ArgumentError(
-            f"{function}: {name} has shape {values.shape} and dtype {values.dtype}; it must be a non-empty "
-            "(n,) array of integers"
+            f"{name} has shape {values.shape} and dtype {values.dtype}; it must be a non-empty (n,) array of integers"
         )
     low, high = values.min(), values.max()
     if low < 0 or high >= n_classes:
         raise ArgumentError(
-            f"{function}: {name} runs from {low} to {high}; with {n_classes} class_names it must lie in 0 "
-            f"to {n_classes - 1}"
+            f"{name} runs from {low} to {high}; with {n_classes} class_names it must lie in 0 to {n_classes - 1}"
         )
     return values.astype(np.int64)
 
@@ -931,17 +918,17 @@ def _finite_array(function, name, values):
     try:
         values = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
-        raise ArgumentError(f"{function}: {name} is no array of numbers ({error}); it must be one") from error
+        raise ArgumentError(f"{name} is no array of numbers ({error}); it must be one") from error
     bad = np.count_nonzero(~np.isfinite(values))
     if bad:
-        raise ArgumentError(f"{function}: {name} holds {bad} values that are NaN or infinite; all must be finite")
+        raise ArgumentError(f"{name} holds {bad} values that are NaN or infinite; all must be finite")
     return values
 
 
 def _confidence(function, confidence):
-    confidence = check_number(function, "confidence", confidence, minimum=0, maximum=1)
+    confidence = check_number("confidence", confidence, minimum=0, maximum=1)
     if confidence in (0.0, 1.0):
-        raise ArgumentError(f"{function}: confidence is {confidence:g}; it must lie between 0 and 1, without the ends")
+        raise ArgumentError(f"confidence is {confidence:g}; it must lie between 0 and 1, without the ends")
     return confidence
 
 
@@ -954,14 +941,14 @@ def _divide(numerator, denominator):
 def _vector(function, name, values):
     values = _finite_array(function, name, values)
     if values.ndim != 1 or len(values) == 0:
-        raise ArgumentError(f"{function}: {name} has shape {values.shape}; it must be (n,), n ≥ 1")
+        raise ArgumentError(f"{name} has shape {values.shape}; it must be (n,), n ≥ 1")
     return values
 
 
 def _positive(function, name, values):
     values = _finite_array(function, name, values)
     if np.any(values <= 0):
-        raise ArgumentError(f"{function}: {name} has a value of {values.min():g}; all must be greater than 0")
+        raise ArgumentError(f"{name} has a value of {values.min():g}; all must be greater than 0")
     return values
 
 
@@ -969,7 +956,6 @@ def _booleans(function, name, values):
     values = np.asarray(values)
     if values.ndim != 1 or len(values) == 0 or values.dtype != bool:
         raise ArgumentError(
-            f"{function}: {name} has shape {values.shape} and dtype {values.dtype}; it must be a non-empty "
-            "(n,) array of booleans"
+            f"{name} has shape {values.shape} and dtype {values.dtype}; it must be a non-empty (n,) array of booleans"
         )
     return values

@@ -84,7 +84,7 @@ def seal(label, value, *, tolerance=None):
     shape, items = _flatten("seal", value)
     kind = _kind(items)
     if tolerance is not None:
-        check_number("seal", "tolerance", tolerance, minimum=1e-12)
+        check_number("tolerance", tolerance, minimum=1e-12)
     if kind == "number" or (tolerance is not None and kind == "whole number"):
         kind, step = "number", float(tolerance or _default_step(items))
         digests = [_digest(label, place, round(number / step)) for place, number in enumerate(_numbers(label, items))]
@@ -129,7 +129,7 @@ def check(label, answer, key, *, made_from=""):
         expected = json.loads(key)
         shape, step, digests = tuple(expected["shape"]), expected["step"], expected["digests"]
     except (TypeError, KeyError, json.JSONDecodeError):
-        raise ArgumentError(f"check: key is {key!r}; it must be what `seal` returned") from None
+        raise ArgumentError(f"key is {key!r}; it must be what `seal` returned") from None
     wanted = f"The answer must be {_size(shape)}, of the kind {expected['kind']}"
     if answer is ...:
         return Verdict(label, "open", f"no answer yet. {wanted}.")
@@ -167,7 +167,7 @@ def note(label, candidates, *, tolerance=None):
     'size'
     """
     if tolerance is not None:
-        check_number("note", "tolerance", tolerance, minimum=1e-12)
+        check_number("tolerance", tolerance, minimum=1e-12)
     for expression, value in candidates.items():
         try:
             key = seal(label, value(), tolerance=tolerance)
@@ -197,7 +197,7 @@ def _flatten(function, value):
     items = [_plain(item) for item in array.ravel().tolist()]
     if None in items or not items:
         raise ArgumentError(
-            f"{function}: value is a {type(value).__name__}; it must be a number, a truth value, a word, "
+            f"value is a {type(value).__name__}; it must be a number, a truth value, a word, "
             "or a sequence, mapping, array or table of these"
         )
     return array.shape, items

@@ -73,7 +73,7 @@ def to_float(x):
     """
     x = np.asarray(x)
     if x.dtype != np.uint8:
-        raise ArgumentError(f"to_float: x is of dtype {x.dtype}; it must be uint8")
+        raise ArgumentError(f"x is of dtype {x.dtype}; it must be uint8")
     return np.divide(x, np.float32(255), dtype=np.float32)
 
 
@@ -105,11 +105,11 @@ def to_grayscale(x, *, channel_order="rgb"):
     (29, 76)
     """
     x = _check_batch("to_grayscale", x)
-    check_choice("to_grayscale", "channel_order", channel_order, ["rgb", "bgr"])
+    check_choice("channel_order", channel_order, ["rgb", "bgr"])
     if x.shape[3] not in (1, 3):
-        raise ArgumentError(f"to_grayscale: x has {x.shape[3]} channels; it must have 1 or 3")
+        raise ArgumentError(f"x has {x.shape[3]} channels; it must have 1 or 3")
     if x.dtype != np.uint8 and not np.issubdtype(x.dtype, np.floating):
-        raise ArgumentError(f"to_grayscale: x is of dtype {x.dtype}; it must be uint8 or a float")
+        raise ArgumentError(f"x is of dtype {x.dtype}; it must be uint8 or a float")
     if x.shape[3] == 1:
         return x
     weights = _LUMA_RGB if channel_order == "rgb" else _LUMA_RGB[::-1]
@@ -156,11 +156,11 @@ def resize(x, size, *, interpolation="auto"):
 
     x = _check_batch("resize", x)
     height, width = _check_size("resize", size)
-    check_choice("resize", "interpolation", interpolation, ["auto", *_INTERPOLATIONS])
+    check_choice("interpolation", interpolation, ["auto", *_INTERPOLATIONS])
     if x.dtype not in (np.uint8, np.float32, np.float64):
-        raise ArgumentError(f"resize: x is of dtype {x.dtype}; it must be uint8, float32 or float64")
+        raise ArgumentError(f"x is of dtype {x.dtype}; it must be uint8, float32 or float64")
     if not 1 <= x.shape[3] <= 4 or 0 in x.shape[1:3]:
-        raise ArgumentError(f"resize: x has shape {x.shape}; it must hold images of 1 to 4 channels, not empty ones")
+        raise ArgumentError(f"x has shape {x.shape}; it must hold images of 1 to 4 channels, not empty ones")
     if interpolation == "auto":
         interpolation = "area" if height <= x.shape[1] and width <= x.shape[2] else "bilinear"
     flag = getattr(cv2, _INTERPOLATIONS[interpolation])
@@ -186,14 +186,12 @@ def _luma_of_uint8(x, weights):
 def _check_batch(function, x):
     x = np.asarray(x)
     if x.ndim != 4:
-        raise ArgumentError(
-            f"{function}: x has shape {x.shape}; it must be a batch of images, (n, height, width, channels)"
-        )
+        raise ArgumentError(f"x has shape {x.shape}; it must be a batch of images, (n, height, width, channels)")
     return x
 
 
 def _check_size(function, size):
     pair = (size, size) if np.ndim(size) == 0 else tuple(size)
     if len(pair) != 2:
-        raise ArgumentError(f"{function}: size is {size!r}; it must be one integer or (height, width)")
-    return tuple(check_integer(function, "size", side, minimum=1) for side in pair)
+        raise ArgumentError(f"size is {size!r}; it must be one integer or (height, width)")
+    return tuple(check_integer("size", side, minimum=1) for side in pair)

@@ -44,18 +44,17 @@ class _IdentityIndex:
         ids = np.asarray(ids)
         if ids.ndim != 1 or len(ids) != len(images):
             raise ArgumentError(
-                f"{function}: ids has shape {ids.shape}; it must have one entry for each of the {len(images)} images"
+                f"ids has shape {ids.shape}; it must have one entry for each of the {len(images)} images"
             )
         identities, identity, size = np.unique(ids, return_inverse=True, return_counts=True)
         if len(identities) < 2:
-            raise ArgumentError(f"{function}: ids names {len(identities)} identities; it must name at least 2")
+            raise ArgumentError(f"ids names {len(identities)} identities; it must name at least 2")
         order = np.argsort(identity, kind="stable")
         identity_at = identity[order]
         paired = np.flatnonzero(size[identity_at] > 1)
         if not len(paired):
             raise ArgumentError(
-                f"{function}: ids has no identity with two images; at least one is needed, since an anchor is never "
-                "its own positive"
+                "ids has no identity with two images; at least one is needed, since an anchor is never its own positive"
             )
         return cls(order, np.cumsum(size) - size, size, identity_at, paired)
 
@@ -112,9 +111,9 @@ def pair_batches(images, ids, *, batch_size, rng, reuse_buffers=False):
     array([ True,  True, False, False])
     """
     images = np.asarray(images)
-    batch_size = check_integer("pair_batches", "batch_size", batch_size, minimum=2)
+    batch_size = check_integer("batch_size", batch_size, minimum=2)
     if batch_size % 2:
-        raise ArgumentError(f"pair_batches: batch_size is {batch_size}; it must be even")
+        raise ArgumentError(f"batch_size is {batch_size}; it must be even")
     _check_rng("pair_batches", rng)
     return _pairs(images, _IdentityIndex.of("pair_batches", images, ids), batch_size, rng, reuse_buffers)
 
@@ -169,7 +168,7 @@ def triplet_batches(images, ids, *, batch_size, rng, reuse_buffers=False):
     True
     """
     images = np.asarray(images)
-    batch_size = check_integer("triplet_batches", "batch_size", batch_size, minimum=1)
+    batch_size = check_integer("batch_size", batch_size, minimum=1)
     _check_rng("triplet_batches", rng)
     return _triplets(images, _IdentityIndex.of("triplet_batches", images, ids), batch_size, rng, reuse_buffers)
 
@@ -228,8 +227,8 @@ class PKBatches:
     def __init__(self, images, ids, *, n_identities, n_images, rng, reuse_buffers=False):
         self._images = np.asarray(images)
         self._ids = np.asarray(ids)
-        self._n_identities = check_integer("PKBatches", "n_identities", n_identities, minimum=2)
-        self._n_images = check_integer("PKBatches", "n_images", n_images, minimum=2)
+        self._n_identities = check_integer("n_identities", n_identities, minimum=2)
+        self._n_images = check_integer("n_images", n_images, minimum=2)
         self._rng = _check_rng("PKBatches", rng)
         self._index = _IdentityIndex.of("PKBatches", self._images, self._ids)
         self._eligible = np.flatnonzero(self._index.size >= n_images)
@@ -237,7 +236,7 @@ class PKBatches:
         self.n_left_out = len(self._index.size) - len(self._eligible)
         if len(self._eligible) < n_identities:
             raise ArgumentError(
-                f"PKBatches: {len(self._eligible)} identities have at least {n_images} images; n_identities is "
+                f"{len(self._eligible)} identities have at least {n_images} images; n_identities is "
                 f"{n_identities}, so at least as many must"
             )
         self._buffers = _buffers(self._images, 1, self.batch_size) if reuse_buffers else None
@@ -455,11 +454,11 @@ class SiameseTrainer:
     def __init__(self, branch, *, mining="batch_hard", margin=1.0, squared=False, normalise=True, optimizer="rmsprop"):
         import keras
 
-        self.mining = check_choice("SiameseTrainer", "mining", mining, MINING)
+        self.mining = check_choice("mining", mining, MINING)
         _check_loss("SiameseTrainer", margin, "mean")
         shape = branch.output_shape
         if not isinstance(shape, tuple) or len(shape) != 2:
-            raise ArgumentError(f"SiameseTrainer: branch returns shape {shape}; it must return (None, n_features)")
+            raise ArgumentError(f"branch returns shape {shape}; it must return (None, n_features)")
         inputs = keras.Input(branch.input_shape[1:])
         outputs = branch(inputs)
         if normalise:
@@ -497,7 +496,7 @@ class SiameseTrainer:
         """
         options = {"shuffle": False} | options  # batches come shuffled
         if validation_batches is not None:
-            validation_steps = check_integer("fit", "validation_steps", validation_steps, minimum=1)
+            validation_steps = check_integer("validation_steps", validation_steps, minimum=1)
             options |= {
                 "validation_data": self._stream("validation_batches", validation_batches),
                 "validation_steps": validation_steps,
@@ -514,7 +513,7 @@ class SiameseTrainer:
         if len(first) != n_arrays:
             needed = "triplet_batches" if self.mining == "random" else "PKBatches"
             raise ArgumentError(
-                f"fit: {name} gives {len(first)} arrays a batch; mining {self.mining!r} needs the {n_arrays} that "
+                f"{name} gives {len(first)} arrays a batch; mining {self.mining!r} needs the {n_arrays} that "
                 f"{needed} gives"
             )
         return (self._as_example(batch) for batch in itertools.chain([first], batches))
@@ -605,16 +604,14 @@ def _reduce(loss, weights, reduction):
 
 
 def _check_loss(function, margin, reduction):
-    check_choice(function, "reduction", reduction, ["mean", "sum", "none"])
+    check_choice("reduction", reduction, ["mean", "sum", "none"])
     if isinstance(margin, str):
-        check_choice(function, "margin", margin, ["soft"])
+        check_choice("margin", margin, ["soft"])
     else:
-        check_number(function, "margin", margin, minimum=0)
+        check_number("margin", margin, minimum=0)
 
 
 def _check_rng(function, rng):
     if not isinstance(rng, np.random.Generator):
-        raise ArgumentError(
-            f"{function}: rng is {rng!r}; it must be a numpy.random.Generator, such as np.random.default_rng(0)"
-        )
+        raise ArgumentError(f"rng is {rng!r}; it must be a numpy.random.Generator, such as np.random.default_rng(0)")
     return rng

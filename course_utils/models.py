@@ -2,8 +2,6 @@
 
 One contract for all: a network takes float images in [0, 1], shape (n, height, width, channels), and returns
 *logits*, shape (n, n_classes). The softmax is part of the loss, which is more exact and trains the same.
-What is needed to train a network and to look at it can be had from here, too; it is documented with
-:mod:`course_utils.training` and :mod:`course_utils.architecture`.
 """
 
 import keras
@@ -12,44 +10,43 @@ from keras import layers
 from sklearn.dummy import DummyClassifier
 
 from course_utils.architecture import describe, diagram
-from course_utils.errors import ArgumentError, check_integer, check_number
-from course_utils.training import (
-    OneCycle,
-    compile_classifier,
-    compile_one_cycle,
-    digit_augmentation,
-    gradient_norms,
-    predictor,
-    set_seed,
-    with_augmentation,
-)
+from course_utils.errors import ArgumentError, check_integer, check_number, moved_names
 
 __all__ = [
-    "OneCycle",
     "compact_convnet",
-    "compile_classifier",
-    "compile_one_cycle",
     "describe",
     "diagram",
-    "digit_augmentation",
     "embedding_model",
     "fashion_mlp",
     "fashion_model",
     "fine_tune",
     "five_class_cnn",
-    "gradient_norms",
     "most_frequent_baseline",
     "pooled_convnet",
-    "predictor",
     "resnet_v1",
-    "set_seed",
     "siamese_branch",
     "strided_convnet",
     "svhn_dcnn",
     "thin_deep_convnet",
     "vgg_like",
-    "with_augmentation",
 ]
+
+__getattr__ = moved_names(
+    __name__,
+    {
+        name: f"course_utils.training.{name}"
+        for name in (
+            "OneCycle",
+            "compile_classifier",
+            "compile_one_cycle",
+            "digit_augmentation",
+            "gradient_norms",
+            "predictor",
+            "set_seed",
+            "with_augmentation",
+        )
+    },
+)
 
 
 def embedding_model(model, layer="embedding"):
@@ -81,7 +78,7 @@ def embedding_model(model, layer="embedding"):
     names = [each.name for each in model.layers]
     if layer not in names:
         legal = ", ".join(repr(name) for name in names)
-        raise ArgumentError(f"embedding_model: layer is {layer!r}; {model.name} has the layers {legal}")
+        raise ArgumentError(f"layer is {layer!r}; {model.name} has the layers {legal}")
     return keras.Model(model.inputs, model.get_layer(layer).output, name=f"{model.name}_{layer}")
 
 
@@ -111,7 +108,7 @@ def most_frequent_baseline(y_train):
     """
     y_train = np.asarray(y_train)
     if y_train.ndim != 1 or len(y_train) == 0:
-        raise ArgumentError(f"most_frequent_baseline: y_train has shape {y_train.shape}; it must be (n,), n ≥ 1")
+        raise ArgumentError(f"y_train has shape {y_train.shape}; it must be (n,), n ≥ 1")
     return DummyClassifier(strategy="most_frequent").fit(np.zeros((len(y_train), 1)), y_train)
 
 
@@ -142,7 +139,7 @@ def fashion_mlp(*, input_shape=(28, 28, 1), n_classes=10, width=128):
     >>> fashion_mlp().count_params()
     101770
     """
-    width = check_integer("fashion_mlp", "width", width, minimum=1)
+    width = check_integer("width", width, minimum=1)
     inputs = _image_input("fashion_mlp", input_shape)
     x = layers.Flatten(name="flatten")(inputs)
     x = layers.Dense(width, activation="relu", name="embedding")(x)
@@ -183,8 +180,8 @@ def fashion_model(number, *, input_shape=(28, 28, 1), n_classes=10, norm_momentu
     >>> [fashion_model(number).count_params() for number in (1, 2, 3, 4)]
     [101770, 222086, 222342, 222342]
     """
-    number = check_integer("fashion_model", "number", number, minimum=1, maximum=6)
-    momentum = check_number("fashion_model", "norm_momentum", norm_momentum, minimum=0, maximum=1)
+    number = check_integer("number", number, minimum=1, maximum=6)
+    momentum = check_number("norm_momentum", norm_momentum, minimum=0, maximum=1)
     if number == 1:
         return fashion_mlp(input_shape=input_shape, n_classes=n_classes)
     penalty = {5: keras.regularizers.L2(1e-4), 6: keras.regularizers.L1(1e-4)}.get(number)
@@ -345,8 +342,8 @@ def compact_convnet(filters=(16, 32, 64), *, input_shape=(32, 32, 3), n_classes=
     >>> compact_convnet().count_params()
     73402
     """
-    dropout = check_number("compact_convnet", "dropout", dropout, minimum=0, maximum=1)
-    momentum = check_number("compact_convnet", "norm_momentum", norm_momentum, minimum=0, maximum=1)
+    dropout = check_number("dropout", dropout, minimum=0, maximum=1)
+    momentum = check_number("norm_momentum", norm_momentum, minimum=0, maximum=1)
     inputs = x = _image_input("compact_convnet", input_shape)
     for i, width in enumerate(_sizes("compact_convnet", "filters", filters), start=1):
         if i > 1:
@@ -467,15 +464,15 @@ def siamese_branch(*, input_shape=(64, 32, 3), embedding_size=32):
     >>> siamese_branch().count_params()
     1108616
     """
-    size = check_integer("siamese_branch", "embedding_size", embedding_size, minimum=1)
+    size = check_integer("embedding_size", embedding_size, minimum=1)
     inputs = _image_input("siamese_branch", input_shape)
     x = _vgg_features("siamese_branch", inputs, (8, 16, 32), (256,), 5, 0.0, last_name="features")
     return keras.Model(inputs, layers.Dense(size, name="embedding")(x), name="siamese_branch")
 
 
 def _vgg_features(function, x, filters, dense, kernel_size, dropout, *, last_name="embedding"):
-    kernel_size = check_integer(function, "kernel_size", kernel_size, minimum=1)
-    dropout = check_number(function, "dropout", dropout, minimum=0, maximum=1)
+    kernel_size = check_integer("kernel_size", kernel_size, minimum=1)
+    dropout = check_number("dropout", dropout, minimum=0, maximum=1)
     widths = _sizes(function, "dense", dense)
     x = _double_convolutions(x, _sizes(function, "filters", filters), kernel_size)
     x = layers.Flatten(name="flatten")(x)
@@ -533,10 +530,9 @@ def five_class_cnn(*, activation="sigmoid", input_shape=(28, 28, 1), n_classes=5
         keras.activations.get(activation)
     except ValueError as error:
         raise ArgumentError(
-            f"five_class_cnn: activation is {activation!r}; it must be the name of a Keras activation such "
-            "as 'sigmoid' or 'relu'"
+            f"activation is {activation!r}; it must be the name of a Keras activation such as 'sigmoid' or 'relu'"
         ) from error
-    momentum = check_number("five_class_cnn", "norm_momentum", norm_momentum, minimum=0, maximum=1)
+    momentum = check_number("norm_momentum", norm_momentum, minimum=0, maximum=1)
     inputs = x = _image_input("five_class_cnn", input_shape)
     for i, width in ((1, 32), (2, 64)):
         x = layers.Conv2D(width, 3, activation=activation, name=f"conv{i}")(x)
@@ -588,16 +584,16 @@ def resnet_v1(depth, *, shortcuts=True, input_shape=(28, 28, 1), n_classes=5, l2
     >>> resnet_v1(2)
     Traceback (most recent call last):
     ...
-    course_utils.errors.ArgumentError: resnet_v1: depth is 2; it must be 6n + 2 with n ≥ 1 (8, 14, 20, …):
+    course_utils.errors.ArgumentError: depth is 2; it must be 6n + 2 with n ≥ 1 (8, 14, 20, …):
     with depth 2 the network holds no residual block
     """
-    depth = check_integer("resnet_v1", "depth", depth)
+    depth = check_integer("depth", depth)
     blocks, rest = divmod(depth - 2, 6)
     if rest != 0 or blocks < 1:
         why = ": with depth 2 the network holds no residual block" if depth == 2 else ""
-        raise ArgumentError(f"resnet_v1: depth is {depth}; it must be 6n + 2 with n ≥ 1 (8, 14, 20, …){why}")
-    penalty = keras.regularizers.L2(check_number("resnet_v1", "l2", l2, minimum=0))
-    momentum = check_number("resnet_v1", "norm_momentum", norm_momentum, minimum=0, maximum=1)
+        raise ArgumentError(f"depth is {depth}; it must be 6n + 2 with n ≥ 1 (8, 14, 20, …){why}")
+    penalty = keras.regularizers.L2(check_number("l2", l2, minimum=0))
+    momentum = check_number("norm_momentum", norm_momentum, minimum=0, maximum=1)
 
     def convolution(x, width, name, *, kernel_size=3, strides=1):
         options = {"padding": "same", "kernel_initializer": "he_normal", "kernel_regularizer": penalty}
@@ -666,12 +662,12 @@ def fine_tune(model, n_classes, *, freeze=False):
 def _image_input(function, input_shape):
     shape = _sizes(function, "input_shape", input_shape)
     if len(shape) != 3:
-        raise ArgumentError(f"{function}: input_shape is {shape}; it must be (height, width, channels)")
+        raise ArgumentError(f"input_shape is {shape}; it must be (height, width, channels)")
     return keras.Input(shape, name="image")
 
 
 def _logits(function, x, n_classes, **options):
-    n_classes = check_integer(function, "n_classes", n_classes, minimum=2)
+    n_classes = check_integer("n_classes", n_classes, minimum=2)
     return layers.Dense(n_classes, name="logits", **options)(x)
 
 
@@ -679,7 +675,7 @@ def _sizes(function, name, sizes):
     try:
         sizes = tuple(sizes)
     except TypeError as error:
-        raise ArgumentError(f"{function}: {name} is {sizes!r}; it must be a sequence of integers") from error
+        raise ArgumentError(f"{name} is {sizes!r}; it must be a sequence of integers") from error
     if not sizes:
-        raise ArgumentError(f"{function}: {name} is empty; it must hold at least one integer")
-    return tuple(check_integer(function, name, size, minimum=1) for size in sizes)
+        raise ArgumentError(f"{name} is empty; it must hold at least one integer")
+    return tuple(check_integer(name, size, minimum=1) for size in sizes)

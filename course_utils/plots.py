@@ -267,12 +267,10 @@ def plot_cmc(results, *, max_rank=20, n_bootstrap=500, seed=0, ax=None):
     """
     results = results if isinstance(results, Mapping) else {"": results}
     if not results:
-        raise ArgumentError("plot_cmc: results is empty; it must hold at least one RetrievalResult")
-    check_integer("plot_cmc", "n_bootstrap", n_bootstrap, minimum=0)
-    last = min(
-        check_integer("plot_cmc", "max_rank", max_rank, minimum=1), *(result.n_gallery for result in results.values())
-    )
-    rng = np.random.default_rng(check_integer("plot_cmc", "seed", seed, minimum=0))
+        raise ArgumentError("results is empty; it must hold at least one RetrievalResult")
+    check_integer("n_bootstrap", n_bootstrap, minimum=0)
+    last = min(check_integer("max_rank", max_rank, minimum=1), *(result.n_gallery for result in results.values()))
+    rng = np.random.default_rng(check_integer("seed", seed, minimum=0))
     ax = _axes(ax, (WIDTH, 4.4))
     ranks = np.arange(1, last + 1)
     for i, (name, result) in enumerate(results.items()):
@@ -431,8 +429,7 @@ def plot_per_class(report, *, reported=None, ax=None):
     if reported is not None:
         if len(reported) != len(table):
             raise ArgumentError(
-                f"plot_per_class: reported has {len(reported)} values for {len(table)} classes; it must "
-                "have one a class"
+                f"reported has {len(reported)} values for {len(table)} classes; it must have one a class"
             )
         ax.plot(reported, y, "D", color=RED, mec="white", ms=8, ls="none", label="reported", zorder=4)
     _class_axis(ax, table.index)
@@ -474,7 +471,7 @@ def show_prediction(image, probabilities, label, class_names):
     """
     image = _image("show_prediction", "image", image)
     probabilities = _probabilities("show_prediction", np.atleast_1d(probabilities)[None], len(class_names))[0]
-    label = check_integer("show_prediction", "label", label, minimum=0, maximum=len(class_names) - 1)
+    label = check_integer("label", label, minimum=0, maximum=len(class_names) - 1)
     figure, (top, bottom) = plt.subplots(
         2,
         figsize=(WIDTH * 0.9, 3.4 + 0.26 * len(class_names)),
@@ -534,7 +531,7 @@ def show_predictions(images, probabilities, labels, class_names, *, columns=3):
     probabilities = _probabilities("show_predictions", probabilities, len(class_names))
     if not len(images) == len(labels) == len(probabilities):
         raise ArgumentError(
-            f"show_predictions: there are {len(images)} images, {len(labels)} labels and "
+            f"there are {len(images)} images, {len(labels)} labels and "
             f"{len(probabilities)} rows of probabilities; the three must be equal"
         )
     figure, axes = _grid("show_predictions", len(images), columns, images.shape[1:3], lines=2)
@@ -588,12 +585,11 @@ def show_ranked_gallery(probe_images, gallery_images, order, *, probe_ids, galle
     _check_length(function, "gallery_ids", gallery_ids, len(gallery_images))
     if order.ndim != 2 or len(order) != len(probe_images) or order.dtype.kind not in "iu" or not order.size:
         raise ArgumentError(
-            f"{function}: order has shape {order.shape} and dtype {order.dtype}; it must be "
-            f"({len(probe_images)}, n_shown) integers"
+            f"order has shape {order.shape} and dtype {order.dtype}; it must be ({len(probe_images)}, n_shown) integers"
         )
     if order.min() < 0 or order.max() >= len(gallery_images):
         raise ArgumentError(
-            f"{function}: order runs from {order.min()} to {order.max()}; it must lie in 0 to {len(gallery_images) - 1}"
+            f"order runs from {order.min()} to {order.max()}; it must lie in 0 to {len(gallery_images) - 1}"
         )
     n_columns = order.shape[1] + 1
     figure, axes = _grid(function, len(order) * n_columns, n_columns, probe_images.shape[1:3], lines=1)
@@ -644,9 +640,7 @@ def plot_embedding(points, labels, class_names, *, method="t-SNE", ax=None):
     points, labels = np.asarray(points, dtype=float), np.asarray(labels)
     _counts("plot_embedding", labels, len(class_names))
     if points.shape != (len(labels), 2):
-        raise ArgumentError(
-            f"plot_embedding: points has shape {points.shape}; with {len(labels)} labels it must be ({len(labels)}, 2)"
-        )
+        raise ArgumentError(f"points has shape {points.shape}; with {len(labels)} labels it must be ({len(labels)}, 2)")
     rows = -(-len(class_names) // 3)
     ax = _axes(ax, (WIDTH, 4.3 + 0.25 * rows))
     size = float(np.clip(20_000 / len(points), 10, 40))
@@ -845,10 +839,10 @@ def plot_cost(costs, results, *, xlabel, ylabel="test accuracy (share)", ax=None
     """
     if not costs or set(costs) != set(results):
         raise ArgumentError(
-            f"plot_cost: costs are of {sorted(costs)}, results of {sorted(results)}; both must be of the same methods"
+            f"costs are of {sorted(costs)}, results of {sorted(results)}; both must be of the same methods"
         )
     if min(costs.values()) <= 0:
-        raise ArgumentError(f"plot_cost: costs has a value of {min(costs.values())}; all must be greater than 0")
+        raise ArgumentError(f"costs has a value of {min(costs.values())}; all must be greater than 0")
     ax = _axes(ax, (WIDTH, 4.0))
     points = {}
     for i, (name, cost) in enumerate(costs.items()):
@@ -932,7 +926,7 @@ def _axes(ax, figsize):
 
 def _grid(function, n, columns, image_shape, *, lines):
     """Axes for `n` images, in a figure as high as their shape and `lines` of captions ask for."""
-    columns = min(check_integer(function, "columns", columns, minimum=1), n)
+    columns = min(check_integer("columns", columns, minimum=1), n)
     rows = -(-n // columns)
     side = WIDTH / columns
     height = rows * (side * image_shape[0] / image_shape[1] * 0.94 + 0.22 * lines + 0.06)
@@ -1011,13 +1005,13 @@ def _plain_log_ticks(axis, pattern, *, subs=(1, 2, 5)):
 def _floats(function, name, values, shape):
     values = np.asarray(values, dtype=float)
     if values.shape != shape:
-        raise ArgumentError(f"{function}: {name} has shape {values.shape}; it must be {shape}")
+        raise ArgumentError(f"{name} has shape {values.shape}; it must be {shape}")
     return values
 
 
 def _check_length(function, name, values, n):
     if len(values) != n:
-        raise ArgumentError(f"{function}: {name} has {len(values)} entries for {n} values; the numbers must be equal")
+        raise ArgumentError(f"{name} has {len(values)} entries for {n} values; the numbers must be equal")
 
 
 def _verdict(probabilities, label, class_names):
@@ -1036,9 +1030,9 @@ def _history_groups(histories, metrics):
         for run in runs:
             for metric in metrics:
                 if metric not in run:
-                    raise ArgumentError(f"plot_history: history {name!r} has {sorted(run)}; it must have {metric!r}")
+                    raise ArgumentError(f"history {name!r} has {sorted(run)}; it must have {metric!r}")
     if not groups or not all(groups.values()):
-        raise ArgumentError("plot_history: histories is empty; it must hold at least one history")
+        raise ArgumentError("histories is empty; it must hold at least one history")
     return groups
 
 
@@ -1048,7 +1042,7 @@ def _history_list(runs):
     for run in runs:
         if not isinstance(run, Mapping):
             raise ArgumentError(
-                f"plot_history: a history is {type(run).__name__}; it must be what fit returned, or a mapping of curves"
+                f"a history is {type(run).__name__}; it must be what fit returned, or a mapping of curves"
             )
     return runs
 
@@ -1076,7 +1070,7 @@ def _image(function, name, image):
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise ArgumentError(f"{function}: {name} has shape {image.shape}; it must be (h, w), (h, w, 1) or (h, w, 3)")
+        raise ArgumentError(f"{name} has shape {image.shape}; it must be (h, w), (h, w, 1) or (h, w, 3)")
     return image
 
 
@@ -1085,9 +1079,7 @@ def _images(function, images):
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[..., 0]
     if images.size == 0 or not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)):
-        raise ArgumentError(
-            f"{function}: images has shape {images.shape}; it must be (n, h, w), (n, h, w, 1) or (n, h, w, 3)"
-        )
+        raise ArgumentError(f"images has shape {images.shape}; it must be (n, h, w), (n, h, w, 1) or (n, h, w, 3)")
     return images
 
 
@@ -1095,7 +1087,7 @@ def _captions(function, labels, class_names, n):
     if labels is None:
         return [""] * n
     if len(labels) != n:
-        raise ArgumentError(f"{function}: labels has {len(labels)} entries for {n} images; the numbers must be equal")
+        raise ArgumentError(f"labels has {len(labels)} entries for {n} images; the numbers must be equal")
     if class_names is not None:
         _counts(function, labels, len(class_names))
         labels = [class_names[label] for label in labels]
@@ -1109,12 +1101,10 @@ def _most_lines(captions):
 def _counts(function, labels, n_classes):
     labels = np.asarray(labels)
     if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iu"):
-        raise ArgumentError(
-            f"{function}: labels has shape {labels.shape} and dtype {labels.dtype}; it must be (n,) integers"
-        )
+        raise ArgumentError(f"labels has shape {labels.shape} and dtype {labels.dtype}; it must be (n,) integers")
     if labels.size and (labels.min() < 0 or labels.max() >= n_classes):
         raise ArgumentError(
-            f"{function}: labels run from {labels.min()} to {labels.max()}; with {n_classes} class_names "
+            f"labels run from {labels.min()} to {labels.max()}; with {n_classes} class_names "
             f"they must lie in 0 to {n_classes - 1}"
         )
     return np.bincount(labels.astype(int), minlength=n_classes)
@@ -1124,12 +1114,11 @@ def _probabilities(function, probabilities, n_classes):
     probabilities = np.asarray(probabilities, dtype=float)
     if probabilities.ndim != 2 or probabilities.shape[1] != n_classes:
         raise ArgumentError(
-            f"{function}: probabilities has shape {probabilities.shape}; with {n_classes} class_names it "
-            f"must be (n, {n_classes})"
+            f"probabilities has shape {probabilities.shape}; with {n_classes} class_names it must be (n, {n_classes})"
         )
     if not (np.all(probabilities >= 0) and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)):
         raise ArgumentError(
-            f"{function}: probabilities has rows with sums {probabilities.sum(axis=1).min():.3g} to "
+            f"probabilities has rows with sums {probabilities.sum(axis=1).min():.3g} to "
             f"{probabilities.sum(axis=1).max():.3g} and least value {probabilities.min():.3g}; each row "
             "must be non-negative with sum 1 (evaluation.softmax makes it so)"
         )

@@ -76,8 +76,7 @@ class Embedding:
     def __post_init__(self):
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", self.name):
             raise ArgumentError(
-                f"Embedding: name is {self.name!r}; it must be letters, digits, '_', '.' and '-', "
-                "and not start with '.'"
+                f"name is {self.name!r}; it must be letters, digits, '_', '.' and '-', and not start with '.'"
             )
         vectors = _check_vectors(self.vectors)
         object.__setattr__(self, "vectors", vectors)
@@ -90,15 +89,15 @@ class Embedding:
 def _check_vectors(vectors):
     vectors = np.asarray(vectors)
     if vectors.ndim != 2 or min(vectors.shape) < 2:
-        raise ArgumentError(f"Embedding: vectors has shape {vectors.shape}; it must be (n, d) with n and d at least 2")
+        raise ArgumentError(f"vectors has shape {vectors.shape}; it must be (n, d) with n and d at least 2")
     if vectors.dtype.kind not in "biuf":
-        raise ArgumentError(f"Embedding: vectors has dtype {vectors.dtype}; it must be of real numbers")
+        raise ArgumentError(f"vectors has dtype {vectors.dtype}; it must be of real numbers")
     with np.errstate(over="ignore"):
         vectors = vectors.astype("float32")
     bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if bad.size:
         raise ArgumentError(
-            f"Embedding: vectors has {bad.size} rows that are not finite, the first is row {bad[0]}; "
+            f"vectors has {bad.size} rows that are not finite, the first is row {bad[0]}; "
             "every value must be a finite float32"
         )
     return vectors
@@ -106,7 +105,7 @@ def _check_vectors(vectors):
 
 def _check_metadata(metadata, n_points):
     if isinstance(metadata, str):
-        raise ArgumentError(f"Embedding: metadata is {metadata!r}; it must be columns by name, or n labels")
+        raise ArgumentError(f"metadata is {metadata!r}; it must be columns by name, or n labels")
     # Both a mapping and a DataFrame hand out (name, column) pairs; a Series of labels has no columns.
     is_table = isinstance(metadata, Mapping) or hasattr(metadata, "columns")
     pairs = metadata.items() if is_table else [("label", metadata)]
@@ -114,7 +113,7 @@ def _check_metadata(metadata, n_points):
     for key, values in pairs:
         name = _one_line(key)
         if not name or name in columns:
-            raise ArgumentError(f"Embedding: metadata has a column named {key!r}; names must differ and not be blank")
+            raise ArgumentError(f"metadata has a column named {key!r}; names must differ and not be blank")
         columns[name] = _check_column(name, values, n_points)
     columns.setdefault("index", tuple(str(row) for row in range(n_points)))
     return columns
@@ -124,15 +123,13 @@ def _check_column(name, values, n_points):
     values = list(values)
     if len(values) != n_points:
         raise ArgumentError(
-            f"Embedding: metadata column {name!r} has length {len(values)}; "
+            f"metadata column {name!r} has length {len(values)}; "
             f"it must have one value for each of the {n_points} rows of vectors"
         )
     for row, value in enumerate(values):
         # A NaN is the one value that differs from itself. The projector would drop or miscount a blank.
         if value is None or value != value or not _one_line(value):
-            raise ArgumentError(
-                f"Embedding: metadata column {name!r} is {value!r} in row {row}; every row must have a value"
-            )
+            raise ArgumentError(f"metadata column {name!r} is {value!r} in row {row}; every row must have a value")
     return tuple(_one_line(value) for value in values)
 
 
@@ -145,13 +142,13 @@ def _check_images(images, n_points):
     images = np.asarray(images)
     legal = f"uint8 of shape ({n_points}, h, w, 1 or 3)"
     if images.dtype != np.uint8:
-        raise ArgumentError(f"Embedding: images has dtype {images.dtype}; it must be {legal}")
+        raise ArgumentError(f"images has dtype {images.dtype}; it must be {legal}")
     if images.ndim != 4 or len(images) != n_points or images.shape[3] not in (1, 3) or 0 in images.shape:
-        raise ArgumentError(f"Embedding: images has shape {images.shape}; it must be {legal}")
+        raise ArgumentError(f"images has shape {images.shape}; it must be {legal}")
     side = math.ceil(math.sqrt(n_points)) * max(images.shape[1:3])
     if side > _MAX_SPRITE_SIDE:
         raise ArgumentError(
-            f"Embedding: images, tiled, are {side} pixels a side; it must be at most {_MAX_SPRITE_SIDE}, "
+            f"images, tiled, are {side} pixels a side; it must be at most {_MAX_SPRITE_SIDE}, "
             "so take fewer points or smaller images"
         )
     return images
@@ -245,7 +242,7 @@ def write_page(folder, embeddings, *, title):
     """
     embeddings = _check_embeddings("write_page", embeddings)
     if not isinstance(title, str) or not title.strip():
-        raise ArgumentError(f"write_page: title is {title!r}; it must be text that is not blank")
+        raise ArgumentError(f"title is {title!r}; it must be text that is not blank")
     notice, program = _projector_program()
     config, files = _page_files(embeddings)
     page = _PAGE.format(
@@ -281,19 +278,19 @@ def page_frame(page, *, height=600):
     ArgumentError
         If `page` is not a page of :func:`write_page` under the working folder, or `height` is out of range.
     """
-    height = check_integer("page_frame", "height", height, minimum=100)
+    height = check_integer("height", height, minimum=100)
     try:
         text = Path(page).read_text(encoding="utf-8")
     except (OSError, TypeError, UnicodeDecodeError) as error:
-        raise ArgumentError(f"page_frame: page is {page!r}; it must be a page that write_page returned") from error
+        raise ArgumentError(f"page is {page!r}; it must be a page that write_page returned") from error
     title = re.search("<title>(.*?)</title>", text)
     if title is None or "vz-projector" not in text:
-        raise ArgumentError(f"page_frame: page is {page!r}; it must be a page that write_page returned")
+        raise ArgumentError(f"page is {page!r}; it must be a page that write_page returned")
     try:
         relative = Path(page).resolve().relative_to(Path.cwd().resolve())
     except ValueError as error:
         raise ArgumentError(
-            f"page_frame: page is {str(page)!r}; it must lie under the working folder, {str(Path.cwd())!r}"
+            f"page is {str(page)!r}; it must lie under the working folder, {str(Path.cwd())!r}"
         ) from error
     return PageFrame(src=urllib.parse.quote(relative.as_posix()), title=html.unescape(title[1]), height=height)
 
@@ -336,12 +333,12 @@ def _check_embeddings(function, embeddings):
     wrong = [type(item).__name__ for item in embeddings if not isinstance(item, Embedding)]
     if wrong or not embeddings:
         found = f"a {wrong[0]}" if wrong else "nothing"
-        raise ArgumentError(f"{function}: embeddings holds {found}; it must hold one or more Embedding objects")
+        raise ArgumentError(f"embeddings holds {found}; it must hold one or more Embedding objects")
     # Names become file names, and some file systems do not tell upper from lower case.
     names = [embedding.name.lower() for embedding in embeddings]
     double = next((name for name in names if names.count(name) > 1), None)
     if double is not None:
-        raise ArgumentError(f"{function}: embeddings has two named {double!r}; names must differ, case ignored")
+        raise ArgumentError(f"embeddings has two named {double!r}; names must differ, case ignored")
     return embeddings
 
 
@@ -398,7 +395,7 @@ def _projector_program():
         package = importlib.resources.files("tensorboard")
     except ModuleNotFoundError as error:
         raise CourseError(
-            "write_page: the package tensorboard, which holds the projector, is not installed; "
+            "the package tensorboard, which holds the projector, is not installed; "
             "install it with: pip install tensorboard"
         ) from error
     source = package.joinpath("plugins", "projector", "tf_projector_plugin")
@@ -410,7 +407,7 @@ def _projector_program():
     except (OSError, TypeError) as error:
         version = importlib.metadata.version("tensorboard")
         raise CourseError(
-            f"write_page: tensorboard {version} does not hold the projector where 2.17 to 2.21 do; install one of those"
+            f"tensorboard {version} does not hold the projector where 2.17 to 2.21 do; install one of those"
         ) from error
 
 
@@ -469,7 +466,7 @@ def _write_files(function, folder, files):
             _write_whole(folder / name, content)
     except OSError as error:
         raise DataError(
-            f"{function}: folder is {str(folder)!r} ({error.strerror}); it must be a folder that can be written"
+            f"folder is {str(folder)!r} ({error.strerror}); it must be a folder that can be written"
         ) from error
     return folder
 

@@ -68,15 +68,15 @@ def k_reciprocal(probe, gallery, *, k1=20, k2=6, original_weight=0.3, metric="eu
     0.92
     """
     function = "k_reciprocal"
-    check_choice(function, "metric", metric, ["euclidean", "cosine"])
-    k1 = check_integer(function, "k1", k1, minimum=1)
-    k2 = check_integer(function, "k2", k2, minimum=1)
-    original_weight = check_number(function, "original_weight", original_weight, minimum=0, maximum=1)
+    check_choice("metric", metric, ["euclidean", "cosine"])
+    k1 = check_integer("k1", k1, minimum=1)
+    k2 = check_integer("k2", k2, minimum=1)
+    original_weight = check_number("original_weight", original_weight, minimum=0, maximum=1)
     probe = check_features(function, "probe", probe, metric=metric)
     gallery = check_features(function, "gallery", gallery, metric=metric)
     if probe.shape[1] != gallery.shape[1]:
         raise ArgumentError(
-            f"{function}: gallery rows have {gallery.shape[1]} features, probe rows have {probe.shape[1]}; "
+            f"gallery rows have {gallery.shape[1]} features, probe rows have {probe.shape[1]}; "
             "they must have the same number"
         )
     return RerankedDistances(probe, gallery, k1, k2, original_weight, metric)
@@ -118,7 +118,7 @@ class RerankedDistances:
     def __getitem__(self, rows):
         """Return the distances of a slice of probes to the whole gallery, float32."""
         if not isinstance(rows, slice):
-            raise ArgumentError(f"RerankedDistances: rows is {rows!r}; it must be a slice of probes, such as [0:100]")
+            raise ArgumentError(f"rows is {rows!r}; it must be a slice of probes, such as [0:100]")
         rows = slice(*rows.indices(len(self)))
         original = self._squared(rows)[:, self.shape[0] :] / self._farthest[rows, None]
         shared = np.stack([self._shared(probe) for probe in range(rows.start, rows.stop, rows.step)])

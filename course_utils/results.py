@@ -124,7 +124,7 @@ def record(name, value, *, unit=None, **context):
     0.885
     """
     if not isinstance(name, str) or not _NAME.match(name):
-        raise ArgumentError(f"record: name is {name!r}; it must be lower-case letters, digits and underscores")
+        raise ArgumentError(f"name is {name!r}; it must be lower-case letters, digits and underscores")
     plain = {key: _plain_context(f"{name}, {key}", item) for key, item in context.items()}
     entry = Record(name, _plain(name, value), unit, plain)
     _records[name] = entry
@@ -167,11 +167,11 @@ def claim(statement, holds, *, evidence="", needs="quick"):
     ✔ (holds) The network beats chance. 0.88 against 0.10
     """
     if not isinstance(statement, str) or not statement.strip():
-        raise ArgumentError(f"claim: statement is {statement!r}; it must be a sentence")
+        raise ArgumentError(f"statement is {statement!r}; it must be a sentence")
     holds = holds.item() if hasattr(holds, "item") and getattr(holds, "ndim", 1) == 0 else holds
     if not isinstance(holds, bool):
-        raise ArgumentError(f"claim: holds is {holds!r}; it must be True or False")
-    check_choice("claim", "needs", needs, ["quick", "full"])
+        raise ArgumentError(f"holds is {holds!r}; it must be True or False")
+    check_choice("needs", needs, ["quick", "full"])
     made = Claim(statement, holds, evidence, needs)
     _emit({}, {}, "claim", dataclasses.asdict(made))
     return made
@@ -228,7 +228,7 @@ def once(name, work, *, folder=None):
         What tells the work from all other work in the notebook, such as ``"CNN, run 0"``.
     work : callable
         Called without arguments. What it returns must survive pickling: networks of Keras do, lambdas do not. It must
-        not depend on random numbers drawn before, so let it begin with :func:`course_utils.models.set_seed`.
+        not depend on random numbers drawn before, so let it begin with :func:`course_utils.training.set_seed`.
     folder : str or pathlib.Path, optional
         A folder that the work fills, such as logs of TensorBoard. It is kept and brought back too.
 
@@ -250,7 +250,7 @@ def once(name, work, *, folder=None):
     if "COURSE_UNFINISHED" not in os.environ:
         return work()
     if name in _begun:
-        raise ArgumentError(f"once: name is {name!r}, which other work in this notebook has; it must be another")
+        raise ArgumentError(f"name is {name!r}, which other work in this notebook has; it must be another")
     _begun.add(name)
     unfinished = Path(os.environ["COURSE_UNFINISHED"])
     done = unfinished / hashlib.sha256(name.encode()).hexdigest()[:16]
@@ -329,7 +329,7 @@ def reported(chapter):
     0.8852
     """
     chapters = _reported_file()
-    check_choice("reported", "chapter", chapter, chapters)
+    check_choice("chapter", chapter, chapters)
     return chapters[chapter]
 
 
@@ -385,7 +385,7 @@ def _plain(name, value):
         return int(value)
     if isinstance(value, numbers.Real) and math.isfinite(value):
         return float(value)
-    raise ArgumentError(f"record: the value of {name} is {value!r}; it must be finite numbers, text, or True or False")
+    raise ArgumentError(f"the value of {name} is {value!r}; it must be finite numbers, text, or True or False")
 
 
 def _emit(data, metadata, kind, content):

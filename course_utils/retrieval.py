@@ -116,7 +116,7 @@ class RetrievalResult:
         (0.5, 1.0)
         """
         complete = len(self.cmc) >= self.n_gallery
-        k = check_integer("top", "k", k, minimum=1, maximum=None if complete else len(self.cmc))
+        k = check_integer("k", k, minimum=1, maximum=None if complete else len(self.cmc))
         return float(self.cmc[min(k, len(self.cmc)) - 1])
 
     def probe_cmc(self, n_ranks):
@@ -137,7 +137,7 @@ class RetrievalResult:
         ArgumentError
             If `n_ranks` is not a whole number of at least 1.
         """
-        n_ranks = check_integer("probe_cmc", "n_ranks", n_ranks, minimum=1)
+        n_ranks = check_integer("n_ranks", n_ranks, minimum=1)
         if self.draws:
             return np.mean([draw.probe_cmc(n_ranks) for draw in self.draws], axis=0)
         before, tied, others = self._first_tie.T
@@ -167,10 +167,10 @@ class RetrievalResult:
             If there is no such measure, or the result has fewer than two draws.
         """
         measures = ("cmc", "mean_average_precision", "mean_inverse_negative_penalty", "mean_r_precision")
-        check_choice("spread", "measure", measure, measures)
+        check_choice("measure", measure, measures)
         if len(self.draws) < 2:
             raise ArgumentError(
-                f"spread: this result has {len(self.draws)} draws; it must have at least 2 "
+                f"this result has {len(self.draws)} draws; it must have at least 2 "
                 "(protocol 'single_shot' with n_draws)"
             )
         return np.std([getattr(draw, measure) for draw in self.draws], axis=0, ddof=1)
@@ -315,15 +315,15 @@ def evaluate_retrieval(
         probe_cameras,
         gallery_cameras,
         metric=metric,
-        protocol=check_choice("evaluate_retrieval", "protocol", protocol, PROTOCOLS),
+        protocol=check_choice("protocol", protocol, PROTOCOLS),
         junk_id=junk_id,
         distractor_id=distractor_id,
     )
-    check_choice("evaluate_retrieval", "ties", ties, TIES)
+    check_choice("ties", ties, TIES)
     if max_rank is not None:
-        max_rank = check_integer("evaluate_retrieval", "max_rank", max_rank, minimum=1)
+        max_rank = check_integer("max_rank", max_rank, minimum=1)
     if protocol == "single_shot":
-        n_draws = check_integer("evaluate_retrieval", "n_draws", n_draws, minimum=1)
+        n_draws = check_integer("n_draws", n_draws, minimum=1)
         return _mean_of_draws(_single_shots(problem, rng, n_draws, ties, max_rank))
     tables = []
     for group in problem.groups():
@@ -389,18 +389,17 @@ def cmc_curve(histogram, n_probes):
     array([0.6, 0.8, 0.8, 0.9])
     """
     histogram = np.asarray(histogram, dtype=np.float64)
-    n_probes = check_integer("cmc_curve", "n_probes", n_probes, minimum=1)
+    n_probes = check_integer("n_probes", n_probes, minimum=1)
     if histogram.ndim != 1:
-        raise ArgumentError(f"cmc_curve: histogram has shape {histogram.shape}; it must have one dimension")
+        raise ArgumentError(f"histogram has shape {histogram.shape}; it must have one dimension")
     wrong = np.flatnonzero(~(histogram >= 0))
     if len(wrong):
-        raise ArgumentError(f"cmc_curve: histogram[{wrong[0]}] is {histogram[wrong[0]]:g}; it must be at least 0")
+        raise ArgumentError(f"histogram[{wrong[0]}] is {histogram[wrong[0]]:g}; it must be at least 0")
     total = histogram.sum()
     # Fractions from ties add up with rounding errors; real counts are wrong by a whole probe.
     if total > n_probes + 1e-6:
         raise ArgumentError(
-            f"cmc_curve: histogram counts {total:g} probes, n_probes is {n_probes}; "
-            f"it must be at least {np.ceil(total):g}"
+            f"histogram counts {total:g} probes, n_probes is {n_probes}; it must be at least {np.ceil(total):g}"
         )
     return np.minimum(np.cumsum(histogram) / n_probes, 1.0)
 
@@ -457,8 +456,8 @@ def rank_gallery(
     array([[1.  , 2.  ],
            [0.75, 1.25]])
     """
-    check_choice("rank_gallery", "protocol", protocol, PROTOCOLS[:2])
-    k = check_integer("rank_gallery", "k", k, minimum=1)
+    check_choice("protocol", protocol, PROTOCOLS[:2])
+    k = check_integer("k", k, minimum=1)
     if protocol == "all":
         n_items = np.shape(probe)[1] if metric == "precomputed" else len(gallery)
         probe_ids, gallery_ids = np.zeros(len(probe), np.int64), np.ones(n_items, np.int64)  # nobody's own
@@ -532,7 +531,7 @@ def find_matches(
         probe_cameras,
         gallery_cameras,
         metric=metric,
-        protocol=check_choice("find_matches", "protocol", protocol, PROTOCOLS[:2]),
+        protocol=check_choice("protocol", protocol, PROTOCOLS[:2]),
         junk_id=junk_id,
         distractor_id=distractor_id,
     )
@@ -596,7 +595,7 @@ def count_shard(
         probe_cameras,
         gallery_cameras,
         metric=metric,
-        protocol=check_choice("count_shard", "protocol", protocol, PROTOCOLS[:2]),
+        protocol=check_choice("protocol", protocol, PROTOCOLS[:2]),
         junk_id=junk_id,
         distractor_id=distractor_id,
     )
@@ -637,15 +636,15 @@ def merge(partials, *, ties="expected", max_rank=None):
     See :func:`count_shard`.
     """
     partials = list(partials)
-    check_choice("merge", "ties", ties, TIES)
+    check_choice("ties", ties, TIES)
     if max_rank is not None:
-        max_rank = check_integer("merge", "max_rank", max_rank, minimum=1)
+        max_rank = check_integer("max_rank", max_rank, minimum=1)
     if not partials:
-        raise ArgumentError("merge: partials is empty; it must hold the counts of at least one shard")
+        raise ArgumentError("partials is empty; it must hold the counts of at least one shard")
     for index, partial in enumerate(partials):
         if partial.fingerprint != partials[0].fingerprint:
             raise ArgumentError(
-                f"merge: partials[{index}] was counted against other matches than partials[0]; "
+                f"partials[{index}] was counted against other matches than partials[0]; "
                 "every count_shard call must be given the matches of all shards"
             )
     below = sum(partial.below for partial in partials)
@@ -666,12 +665,10 @@ def _join_matches(matches, n_probes):
     """Join the matches found in several shards, each probe's in ascending order."""
     parts = [matches] if isinstance(matches, Matches) else list(matches)
     if not parts:
-        raise ArgumentError("count_shard: matches is empty; it must hold the matches of at least one shard")
+        raise ArgumentError("matches is empty; it must hold the matches of at least one shard")
     for part in parts:
         if len(part.offsets) != n_probes + 1:
-            raise ArgumentError(
-                f"count_shard: matches are of {len(part.offsets) - 1} probes; probe has {n_probes} rows"
-            )
+            raise ArgumentError(f"matches are of {len(part.offsets) - 1} probes; probe has {n_probes} rows")
     counts = sum(np.diff(part.offsets) for part in parts)
     probes = np.concatenate([np.repeat(np.arange(n_probes), np.diff(part.offsets)) for part in parts])
     distances = np.concatenate([part.distances for part in parts])
@@ -682,8 +679,7 @@ def _single_shots(problem, rng, n_draws, ties, max_rank):
     """Evaluate `n_draws` galleries of one random item an identity."""
     if not isinstance(rng, np.random.Generator):
         raise ArgumentError(
-            f"evaluate_retrieval: rng is {rng!r}; protocol 'single_shot' needs a numpy.random.Generator, "
-            "such as np.random.default_rng(0)"
+            f"rng is {rng!r}; protocol 'single_shot' needs a numpy.random.Generator, such as np.random.default_rng(0)"
         )
     identities, of_item, sizes = np.unique(problem.gallery_ids, return_inverse=True, return_counts=True)
     by_identity = np.argsort(of_item, kind="stable")
@@ -732,7 +728,7 @@ def _mean_of_draws(draws):
 def _result(function, tables, n_gallery, max_rank):
     """Build a result from the per-probe statistics of consecutive groups of probes."""
     if not n_gallery:
-        raise ArgumentError(f"{function}: the gallery holds 0 items to rank; it must hold at least 1 that is not junk")
+        raise ArgumentError("the gallery holds 0 items to rank; it must hold at least 1 that is not junk")
     columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
     first_tie = columns["first_tie"]
     histogram = _histogram_of_first(first_tie, n_gallery if max_rank is None else max_rank)

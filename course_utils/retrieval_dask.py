@@ -58,7 +58,7 @@ def evaluate_on_cluster(
     """
     shards = list(shards)
     if not shards:
-        raise ArgumentError("evaluate_on_cluster: shards is empty; it must hold at least one shard of the gallery")
+        raise ArgumentError("shards is empty; it must hold at least one shard of the gallery")
     fixed = {"probe": probe, "probe_ids": probe_ids, "probe_cameras": probe_cameras} | options
     # In lists of one: what is inside a bare dict or list would be scattered one by one.
     (fixed,) = client.scatter([fixed], broadcast=True, hash=False)

@@ -1,8 +1,4 @@
-"""What it takes to train a network: seeds, losses, the learning rate, augmentation, gradients.
-
-They are in :mod:`course_utils.models`, too: the chapters write ``models.set_seed``, ``models.compile_classifier`` and
-so on.
-"""
+"""What it takes to train a network: seeds, losses, the learning rate, augmentation, gradients."""
 
 import contextlib
 import functools
@@ -60,7 +56,7 @@ def set_seed(seed, *, deterministic=True):
     >>> bool(keras.ops.all(first == keras.random.uniform((3,))))
     True
     """
-    keras.utils.set_random_seed(check_integer("set_seed", "seed", seed, minimum=0, maximum=2**32 - 1))
+    keras.utils.set_random_seed(check_integer("seed", seed, minimum=0, maximum=2**32 - 1))
     if keras.backend.backend() != "tensorflow":
         return
     # Here the book needs TensorFlow itself: Keras has no switch for either.
@@ -121,7 +117,7 @@ def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
     Examples
     --------
     >>> from course_utils import models
-    >>> model = models.compile_classifier(models.fashion_mlp())
+    >>> model = training.compile_classifier(models.fashion_mlp())
     >>> model.loss.from_logits, type(model.optimizer).__name__
     (True, 'Adam')
     """
@@ -143,8 +139,7 @@ def _optimizer_by_name(name, learning_rate):
         return keras.optimizers.get({"class_name": name, "config": {"learning_rate": learning_rate}})
     except (TypeError, ValueError) as error:
         raise ArgumentError(
-            f"compile_classifier: optimizer is {name!r}; it must be the name of a Keras optimizer such as "
-            "'adam', 'sgd', 'rmsprop', 'adamw'"
+            f"optimizer is {name!r}; it must be the name of a Keras optimizer such as 'adam', 'sgd', 'rmsprop', 'adamw'"
         ) from error
 
 
@@ -178,8 +173,8 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, peak, steps, warmup=0.25):
         super().__init__()
         self.peak = _positive("OneCycle", "peak", peak)
-        self.steps = check_integer("OneCycle", "steps", steps, minimum=1)
-        self.warmup = check_number("OneCycle", "warmup", warmup, minimum=0, maximum=1)
+        self.steps = check_integer("steps", steps, minimum=1)
+        self.warmup = check_number("warmup", warmup, minimum=0, maximum=1)
 
     def __call__(self, step):
         share = ops.minimum(ops.cast(step, "float32") / self.steps, 1.0)
@@ -222,11 +217,11 @@ def compile_one_cycle(model, *, steps, peak=4e-3, weight_decay=1e-3):
     Examples
     --------
     >>> from course_utils import models
-    >>> model = models.compile_one_cycle(models.fashion_mlp(), steps=8 * 391)
+    >>> model = training.compile_one_cycle(models.fashion_mlp(), steps=8 * 391)
     >>> type(model.optimizer).__name__
     'AdamW'
     """
-    decay = check_number("compile_one_cycle", "weight_decay", weight_decay, minimum=0)
+    decay = check_number("weight_decay", weight_decay, minimum=0)
     optimizer = keras.optimizers.AdamW(OneCycle(peak, steps), weight_decay=decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return compile_classifier(model, optimizer=optimizer)
@@ -256,11 +251,11 @@ def predictor(model, *, batch_size=256):
     --------
     >>> import numpy as np
     >>> from course_utils import models
-    >>> predict = models.predictor(models.fashion_mlp())
+    >>> predict = training.predictor(models.fashion_mlp())
     >>> predict(np.zeros((3, 28, 28, 1), "float32")).shape
     (3, 10)
     """
-    batch_size = check_integer("predictor", "batch_size", batch_size, minimum=1)
+    batch_size = check_integer("batch_size", batch_size, minimum=1)
 
     def predict(images):
         return model.predict(images, batch_size=batch_size, verbose=0)
@@ -294,7 +289,7 @@ def gradient_norms(model, x, y):
     >>> import numpy as np
     >>> from course_utils import models
     >>> images, labels = np.ones((4, 28, 28, 1), "float32"), np.array([0, 1, 2, 3])
-    >>> norms = models.gradient_norms(models.fashion_mlp(), images, labels)
+    >>> norms = training.gradient_norms(models.fashion_mlp(), images, labels)
     >>> list(norms.index), bool((norms > 0).all())
     (['embedding', 'logits'], True)
     """
@@ -347,7 +342,7 @@ def digit_augmentation(*, degrees=10.0, shift=0.1, zoom=0.1, brightness=0.1, con
     """
 
     def checked(name, value, maximum=1):
-        return check_number("digit_augmentation", name, value, minimum=0, maximum=maximum)
+        return check_number(name, value, minimum=0, maximum=maximum)
 
     degrees, shift, zoom = checked("degrees", degrees, 180), checked("shift", shift), checked("zoom", zoom)
     brightness, contrast = checked("brightness", brightness), checked("contrast", contrast)
@@ -380,7 +375,7 @@ def with_augmentation(model, augmentation):
     Examples
     --------
     >>> from course_utils import models
-    >>> augmented = models.with_augmentation(models.svhn_dcnn(), models.digit_augmentation())
+    >>> augmented = training.with_augmentation(models.svhn_dcnn(), training.digit_augmentation())
     >>> [layer.name for layer in augmented.layers]
     ['image', 'augmentation', 'svhn_dcnn']
     """
@@ -389,7 +384,7 @@ def with_augmentation(model, augmentation):
 
 
 def _positive(function, name, value):
-    value = check_number(function, name, value, minimum=0)
+    value = check_number(name, value, minimum=0)
     if value == 0:
-        raise ArgumentError(f"{function}: {name} is 0; it must be greater")
+        raise ArgumentError(f"{name} is 0; it must be greater")
     return value

@@ -5,8 +5,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from course_utils.cli import main
-from course_utils.runner.project import Project
+from book_runner.cli import main
+from book_runner.project import Project
 
 
 @pytest.fixture

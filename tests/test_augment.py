@@ -436,29 +436,29 @@ def test_a_bad_probability_or_rng_is_an_error(name, options, message):
 @pytest.mark.parametrize(
     ("transform", "options", "message"),
     [
-        (add_noise, {"std": -0.1}, "add_noise: std is -0.1; it must be a number from 0 to 1"),
-        (add_noise, {"std": 25}, "add_noise: std is 25"),
-        (brightness, {"amount": 2}, "brightness: amount is 2"),
-        (contrast, {"amount": -1}, "contrast: amount is -1"),
-        (cutout, {"max_size": 7}, "cutout: max_size is 7; it must be at most the images' 8x6 pixels"),
-        (cutout, {"max_size": -1}, "cutout: max_size is -1"),
-        (cutout, {"max_size": 2.5}, "cutout: max_size is 2.5"),
+        (add_noise, {"std": -0.1}, "std is -0.1; it must be a number from 0 to 1"),
+        (add_noise, {"std": 25}, "std is 25"),
+        (brightness, {"amount": 2}, "amount is 2"),
+        (contrast, {"amount": -1}, "amount is -1"),
+        (cutout, {"max_size": 7}, "max_size is 7; it must be at most the images' 8x6 pixels"),
+        (cutout, {"max_size": -1}, "max_size is -1"),
+        (cutout, {"max_size": 2.5}, "max_size is 2.5"),
         (
             cutout,
             {"max_size": (1, 2, 3)},
-            r"cutout: max_size is \(1, 2, 3\); it must be an integer or a pair",
+            r"max_size is \(1, 2, 3\); it must be an integer or a pair",
         ),
-        (cutout, {"max_size": 2, "values": 0}, "cutout: values is 0; it must be a pair"),
-        (cutout, {"max_size": 2, "values": (0, 255)}, "cutout: values is 255"),
-        (cutout, {"max_size": 2, "values": (0.9, 0.1)}, "cutout: values is .* not be above"),
-        (random_crop, {"min_size": (8, 7)}, r"random_crop: min_size is \(8, 7\); it must be at most"),
-        (random_crop, {"min_size": 0}, "random_crop: min_size is 0"),
-        (rotate, {"degrees": 270}, "rotate: degrees is 270; it must be a number from 0 to 180"),
-        (rotate, {"degrees": 5, "border": "wrap"}, "rotate: border is 'wrap'; it must be one of 'zero'"),
-        (translate, {"pixels": 0.1}, "translate: pixels is 0.1"),
-        (translate, {"pixels": 1, "border": None}, "translate: border is None"),
-        (zoom, {"amount": 1}, "zoom: amount is 1; it must be a number from 0 to 0.9"),
-        (zoom, {"amount": 0.1, "border": "nearest"}, "zoom: border is 'nearest'"),
+        (cutout, {"max_size": 2, "values": 0}, "values is 0; it must be a pair"),
+        (cutout, {"max_size": 2, "values": (0, 255)}, "values is 255"),
+        (cutout, {"max_size": 2, "values": (0.9, 0.1)}, "values is .* not be above"),
+        (random_crop, {"min_size": (8, 7)}, r"min_size is \(8, 7\); it must be at most"),
+        (random_crop, {"min_size": 0}, "min_size is 0"),
+        (rotate, {"degrees": 270}, "degrees is 270; it must be a number from 0 to 180"),
+        (rotate, {"degrees": 5, "border": "wrap"}, "border is 'wrap'; it must be one of 'zero'"),
+        (translate, {"pixels": 0.1}, "pixels is 0.1"),
+        (translate, {"pixels": 1, "border": None}, "border is None"),
+        (zoom, {"amount": 1}, "amount is 1; it must be a number from 0 to 0.9"),
+        (zoom, {"amount": 0.1, "border": "nearest"}, "border is 'nearest'"),
     ],
 )
 def test_bad_strengths_are_named(transform, options, message):
@@ -467,7 +467,7 @@ def test_bad_strengths_are_named(transform, options, message):
 
 
 def test_compose_needs_callables():
-    with pytest.raises(ArgumentError, match=r"^compose: one of transforms is 'rotate'; it must be callable"):
+    with pytest.raises(ArgumentError, match=r"^one of transforms is 'rotate'; it must be callable"):
         compose(flip_horizontal, "rotate")
 
 
@@ -585,7 +585,7 @@ def test_fit_learns_from_the_batches_and_repeats_exactly():
     ],
 )
 def test_bad_arguments_of_batches(x, y, options, message):
-    with pytest.raises(ArgumentError, match=f"^AugmentedBatches: .*{message}"):
+    with pytest.raises(ArgumentError, match=f"^.*{message}"):
         AugmentedBatches(x, y, **{"transform": compose(), "batch_size": 2, "seed": 0, **options})
 
 
@@ -690,5 +690,5 @@ def test_a_layer_of_strength_zero_changes_nothing():
     ],
 )
 def test_bad_arguments_of_the_layer(options, message):
-    with pytest.raises(ArgumentError, match=f"^augmentation_layer: {message}"):
+    with pytest.raises(ArgumentError, match=f"^{message}"):
         augmentation_layer(**{"seed": 0, **options})

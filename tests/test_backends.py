@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from course_utils.runner.project import Project, read_record
+from book_runner.project import Project, read_record
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,7 +30,7 @@ def test_chapter_02_runs_unchanged(tmp_path, backend):
     (project.notebooks / "profiles.yml").write_text(yaml.safe_dump({name: profile}))
     (project.root / "_toc.yml").write_text("format: jb-book\n")
     result = subprocess.run(
-        [sys.executable, "-m", "course_utils.cli", "run", "--jobs", "1"],
+        [sys.executable, "-m", "book_runner.cli", "run", "--jobs", "1"],
         cwd=project.root,
         env=os.environ | {"KERAS_BACKEND": backend},
         capture_output=True,

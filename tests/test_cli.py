@@ -55,7 +55,7 @@ def test_serve_shows_the_site(make_project):
     project = make_project({"01_one": ["n = 2"]})
     project.html.mkdir(parents=True)
     (project.html / "index.html").write_text("the book")
-    command = [sys.executable, "-m", "course_utils.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "book_runner.cli", "serve", "--port", "0"]
     with subprocess.Popen(
         command, cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as server:

@@ -6,7 +6,7 @@ import nbformat
 import yaml
 from click.testing import CliRunner
 
-from course_utils.cli import main
+from book_runner.cli import main
 
 GUIDE = (Path(__file__).parent.parent / "CONTRIBUTING.md").read_text()
 

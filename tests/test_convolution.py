@@ -375,16 +375,16 @@ IMAGE, KERNEL = np.ones((6, 6)), np.ones((3, 3))
     ],
 )
 def test_bad_arguments_are_named(image, kernel, options, message):
-    with pytest.raises(ArgumentError, match=f"^convolve: .*{message}"):
+    with pytest.raises(ArgumentError, match=f"^.*{message}"):
         convolve(image, kernel, **options)
 
 
 def test_output_shape_names_its_own_arguments():
-    with pytest.raises(ArgumentError, match=r"^output_shape: image_shape is 5; it must be a sequence"):
+    with pytest.raises(ArgumentError, match=r"^image_shape is 5; it must be a sequence"):
         output_shape(5, (3, 3))
-    with pytest.raises(ArgumentError, match=r"^output_shape: kernel_shape is 2\.5"):
+    with pytest.raises(ArgumentError, match=r"^kernel_shape is 2\.5"):
         output_shape((5, 5), (3, 2.5))
-    with pytest.raises(ArgumentError, match=r"^output_shape: kernel spans 9x9"):
+    with pytest.raises(ArgumentError, match=r"^kernel spans 9x9"):
         output_shape((5, 5), (9, 9))
 
 
@@ -439,7 +439,7 @@ def test_named_kernels_are_those_of_opencv():
     ],
 )
 def test_bad_kernel_names_and_sizes(name, options, message):
-    with pytest.raises(ArgumentError, match=f"^named_kernel: {message}"):
+    with pytest.raises(ArgumentError, match=f"^{message}"):
         named_kernel(name, **options)
 
 

@@ -210,16 +210,16 @@ def test_images_are_resized_from_every_source(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("imagenet", {}, "load: name is 'imagenet'; it must be one of 'fashion_mnist', .*, or the path of a file"),
-        (3, {}, "load: name is 3"),
-        (None, {}, "load: name is None"),
-        ("mnist", {"source": "cloud"}, "load: source is 'cloud'; it must be one of 'download', 'local', 'synthetic'"),
-        ("mnist", {"train_limit": 0}, "load: train_limit is 0"),
-        ("mnist", {"test_limit": 2.5}, "load: test_limit is 2.5"),
-        ("mnist", {"seed": -1}, "load: seed is -1"),
-        ("mnist", {"image_size": 0}, "load: image_size is 0"),
+        ("imagenet", {}, "name is 'imagenet'; it must be one of 'fashion_mnist', .*, or the path of a file"),
+        (3, {}, "name is 3"),
+        (None, {}, "name is None"),
+        ("mnist", {"source": "cloud"}, "source is 'cloud'; it must be one of 'download', 'local', 'synthetic'"),
+        ("mnist", {"train_limit": 0}, "train_limit is 0"),
+        ("mnist", {"test_limit": 2.5}, "test_limit is 2.5"),
+        ("mnist", {"seed": -1}, "seed is -1"),
+        ("mnist", {"image_size": 0}, "image_size is 0"),
         (".", {"source": "synthetic"}, "source is 'synthetic' and name a path; a path has no procedural twin"),
-        ("omniglot", {"source": "synthetic"}, "load: omniglot is for re-identification; load_reid reads it"),
+        ("omniglot", {"source": "synthetic"}, "omniglot is for re-identification; load_reid reads it"),
     ],
 )
 def test_bad_arguments_are_named(name, options, message):
@@ -683,12 +683,12 @@ def test_identities_on_both_sides_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("mnist", {"source": "synthetic"}, "load_reid: mnist is for classification; load reads it"),
-        ("imagenet", {}, "load_reid: name is 'imagenet'"),
-        ("pedestrians", {"train_ids": 0}, "load_reid: train_ids is 0"),
-        ("pedestrians", {"test_ids": True}, "load_reid: test_ids is True"),
-        ("pedestrians", {"seed": 1.5}, "load_reid: seed is 1.5"),
-        ("pedestrians", {"image_size": (1, 2, 3)}, "load_reid: image_size is"),
+        ("mnist", {"source": "synthetic"}, "mnist is for classification; load reads it"),
+        ("imagenet", {}, "name is 'imagenet'"),
+        ("pedestrians", {"train_ids": 0}, "train_ids is 0"),
+        ("pedestrians", {"test_ids": True}, "test_ids is True"),
+        ("pedestrians", {"seed": 1.5}, "seed is 1.5"),
+        ("pedestrians", {"image_size": (1, 2, 3)}, "image_size is"),
     ],
 )
 def test_bad_reid_arguments_are_named(name, options, message):

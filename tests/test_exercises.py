@@ -71,7 +71,7 @@ def test_the_key_does_not_hold_the_answer_and_depends_on_the_exercise():
 
 @pytest.mark.parametrize("value", [None, print, [], float("nan"), [[1], [1, 2]], 1j, [None, 1]])
 def test_what_cannot_be_sealed(value):
-    with pytest.raises(ArgumentError, match=r"seal: value is a \w+; it must be a number"):
+    with pytest.raises(ArgumentError, match=r"value is a \w+; it must be a number"):
         seal(LABEL, value)
 
 

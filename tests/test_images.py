@@ -119,18 +119,18 @@ BATCH = np.zeros((1, 4, 4, 3), dtype=np.uint8)
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: images.vectorise(BATCH[0]), r"vectorise: x has shape \(4, 4, 3\); it must be a batch"),
-        (lambda: images.to_float(BATCH / 255), "to_float: x is of dtype float64; it must be uint8"),
-        (lambda: images.to_grayscale(BATCH[..., :2]), "to_grayscale: x has 2 channels; it must have 1 or 3"),
-        (lambda: images.to_grayscale(BATCH.astype(int)), "to_grayscale: x is of dtype int64"),
+        (lambda: images.vectorise(BATCH[0]), r"x has shape \(4, 4, 3\); it must be a batch"),
+        (lambda: images.to_float(BATCH / 255), "x is of dtype float64; it must be uint8"),
+        (lambda: images.to_grayscale(BATCH[..., :2]), "x has 2 channels; it must have 1 or 3"),
+        (lambda: images.to_grayscale(BATCH.astype(int)), "x is of dtype int64"),
         (lambda: images.to_grayscale(BATCH, channel_order="hsv"), "channel_order is 'hsv'.*'rgb', 'bgr'"),
-        (lambda: images.resize(BATCH, 0), "resize: size is 0; it must be an integer of at least 1"),
-        (lambda: images.resize(BATCH, (4, 4, 3)), r"resize: size is \(4, 4, 3\)"),
-        (lambda: images.resize(BATCH, 2.5), "resize: size is 2.5"),
-        (lambda: images.resize(BATCH, "28"), "resize: size is '28'"),
+        (lambda: images.resize(BATCH, 0), "size is 0; it must be an integer of at least 1"),
+        (lambda: images.resize(BATCH, (4, 4, 3)), r"size is \(4, 4, 3\)"),
+        (lambda: images.resize(BATCH, 2.5), "size is 2.5"),
+        (lambda: images.resize(BATCH, "28"), "size is '28'"),
         (lambda: images.resize(BATCH, 4, interpolation="cubic"), "interpolation is 'cubic'.*'bicubic'"),
-        (lambda: images.resize(BATCH.astype(int), 4), "resize: x is of dtype int64"),
-        (lambda: images.resize(BATCH[:, :0], 4), r"resize: x has shape \(1, 0, 4, 3\)"),
+        (lambda: images.resize(BATCH.astype(int), 4), "x is of dtype int64"),
+        (lambda: images.resize(BATCH[:, :0], 4), r"x has shape \(1, 0, 4, 3\)"),
     ],
 )
 def test_bad_arguments_are_named(call, message):

@@ -116,7 +116,7 @@ class TestEmbedding:
     )
     def test_refuses(self, change, message):
         arguments = {"name": "e", "vectors": np.eye(4), **change}
-        with pytest.raises(ArgumentError, match=f"^Embedding: {message}"):
+        with pytest.raises(ArgumentError, match=f"^{message}"):
             Embedding(**arguments)
 
 

@@ -41,7 +41,7 @@ def test_the_papermill_command_works_from_any_folder(tmp_path):
 
 
 def test_the_course_commands_exist():
-    from course_utils.cli import main
+    from book_runner.cli import main
 
     for block in blocks("bash"):
         for line in block.splitlines():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from course_utils import results
+from course_utils import results, training
 from course_utils.errors import ArgumentError
 
 
@@ -122,8 +122,8 @@ def test_a_network_comes_back_as_it_was_and_learns_on(tmp_path, start_run):
     from course_utils import models
 
     def train():
-        models.set_seed(0)
-        network = models.compile_one_cycle(models.compact_convnet((4,), input_shape=(8, 8, 1)), steps=4)
+        training.set_seed(0)
+        network = training.compile_one_cycle(models.compact_convnet((4,), input_shape=(8, 8, 1)), steps=4)
         network.fit(x, y, epochs=2, batch_size=10, verbose=0)
         return network
 
@@ -134,11 +134,11 @@ def test_a_network_comes_back_as_it_was_and_learns_on(tmp_path, start_run):
     start_run()
     again = results.once("network", lambda: pytest.fail("trained again"))
     assert again is not first
-    np.testing.assert_array_equal(models.predictor(again)(x), models.predictor(first)(x))
+    np.testing.assert_array_equal(training.predictor(again)(x), training.predictor(first)(x))
     for network in (first, again):
-        models.set_seed(1)
+        training.set_seed(1)
         network.fit(x, y, batch_size=10, verbose=0)
-    np.testing.assert_array_equal(models.predictor(again)(x), models.predictor(first)(x))
+    np.testing.assert_array_equal(training.predictor(again)(x), training.predictor(first)(x))
     assert results.seconds_of_finished(tmp_path) > 0
 
 

@@ -457,7 +457,7 @@ def test_the_curve_has_the_length_asked_for(max_rank):
     np.testing.assert_array_equal(result.ranks, full.ranks)
     assert result.top(max_rank) == expected[-1]
     if max_rank < 4:
-        with pytest.raises(ArgumentError, match=f"top: k is {max_rank + 1}; it must be an integer from 1 to"):
+        with pytest.raises(ArgumentError, match=f"k is {max_rank + 1}; it must be an integer from 1 to"):
             result.top(max_rank + 1)
     else:
         assert result.top(1000) == 1
@@ -669,7 +669,7 @@ HOLED[2, 1] = np.nan
     ],
 )
 def test_bad_arguments_are_named(change, message):
-    with pytest.raises(ArgumentError, match=f"^evaluate_retrieval: .*{message}"):
+    with pytest.raises(ArgumentError, match=f"^.*{message}"):
         evaluate_retrieval(**GOOD | change)
 
 
@@ -682,9 +682,7 @@ def test_a_bad_row_of_a_matrix_is_named_in_any_block(monkeypatch):
 
 
 def test_cmc_curve_checks_the_counts():
-    with pytest.raises(
-        ArgumentError, match="^cmc_curve: histogram counts 12 probes, n_probes is 10; it must be at least 12$"
-    ):
+    with pytest.raises(ArgumentError, match="^histogram counts 12 probes, n_probes is 10; it must be at least 12$"):
         cmc_curve([6, 6], 10)
     with pytest.raises(ArgumentError, match=r"histogram\[1\] is -1; it must be at least 0"):
         cmc_curve([6, -1], 10)
@@ -701,15 +699,15 @@ def test_shards_that_do_not_belong_together_are_refused():
     matches = find_matches(GOOD["probe"], GOOD["gallery"], **options)
     partial = count_shard(GOOD["probe"], GOOD["gallery"], matches=matches, **options)
     other = count_shard(GOOD["probe"], GOOD["gallery"], matches=[matches, matches], **options)
-    with pytest.raises(ArgumentError, match=r"merge: partials\[1\] was counted against other matches"):
+    with pytest.raises(ArgumentError, match=r"partials\[1\] was counted against other matches"):
         merge([partial, other])
-    with pytest.raises(ArgumentError, match="merge: partials is empty"):
+    with pytest.raises(ArgumentError, match="partials is empty"):
         merge([])
-    with pytest.raises(ArgumentError, match="count_shard: matches are of 2 probes; probe has 1 rows"):
+    with pytest.raises(ArgumentError, match="matches are of 2 probes; probe has 1 rows"):
         count_shard([[1.0] * 3], GOOD["gallery"], matches=matches, probe_ids=[1], gallery_ids=[1, 2, 3, 4])
-    with pytest.raises(ArgumentError, match="count_shard: matches is empty"):
+    with pytest.raises(ArgumentError, match="matches is empty"):
         count_shard(GOOD["probe"], GOOD["gallery"], matches=[], **options)
-    with pytest.raises(ArgumentError, match="find_matches: protocol is 'single_shot'"):
+    with pytest.raises(ArgumentError, match="protocol is 'single_shot'"):
         find_matches(GOOD["probe"], GOOD["gallery"], **options, protocol="single_shot")
-    with pytest.raises(ArgumentError, match="spread: this result has 0 draws"):
+    with pytest.raises(ArgumentError, match="this result has 0 draws"):
         merge([partial]).spread("cmc")

@@ -68,9 +68,9 @@ def test_two_workers_give_exactly_the_result_of_one_machine(client, case, metric
 
 
 def test_errors_arrive_with_their_message(client, case):
-    with pytest.raises(ArgumentError, match="evaluate_on_cluster: shards is empty"):
+    with pytest.raises(ArgumentError, match="shards is empty"):
         evaluate_on_cluster(client, case["probe"], [], probe_ids=case["probe_ids"])
     shards = [shard | {"gallery_cameras": None} for shard in shards_of(case)]
     shards[1]["gallery"] = np.full_like(shards[1]["gallery"], np.nan)
-    with pytest.raises(ArgumentError, match=r"find_matches: gallery\[0\] holds nan"):
+    with pytest.raises(ArgumentError, match=r"gallery\[0\] holds nan"):
         evaluate_on_cluster(client, case["probe"], shards, probe_ids=case["probe_ids"])

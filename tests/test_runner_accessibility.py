@@ -2,8 +2,8 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from course_utils.cli import main
-from course_utils.runner.accessibility import check_accessibility
+from book_runner.check.accessibility import check_accessibility
+from book_runner.cli import main
 
 PAGE = """<!doctype html>
 <html lang="en"><body><img src="theme.png"><table><tr><td>layout of the theme</td></tr></table>

@@ -1,8 +1,8 @@
 import cv2
 import numpy as np
 
+from book_runner.pages import cards
 from course_utils import datasets
-from course_utils.runner import cards
 
 
 def test_every_data_set_has_a_card(make_project, monkeypatch, tmp_path):

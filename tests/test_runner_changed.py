@@ -4,16 +4,16 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from course_utils.cli import main
+from book_runner.changed import changed_pages
+from book_runner.cli import main
 from course_utils.errors import RunnerError
-from course_utils.runner.changed import changed_pages
 
 
 @pytest.fixture
 def repository(make_project):
     """A book under Git, with an empty file for each module that its notebooks use."""
     project = make_project({"01_one": ["n = 2"], "02_two": ["n = 2", "from course_utils import datasets"]})
-    for name in ("course_utils/errors.py", "course_utils/datasets/__init__.py", "course_utils/cli.py"):
+    for name in ("course_utils/errors.py", "course_utils/datasets/__init__.py", "book_runner/cli.py"):
         (project.root / name).parent.mkdir(parents=True, exist_ok=True)
         (project.root / name).write_text("")
     git(project, "init", "--quiet", "--initial-branch=main")

@@ -13,8 +13,8 @@ import pytest
 
 pytest.importorskip("distributed")
 
-from course_utils.runner import cluster, plan, sweep
-from course_utils.runner.project import read_json
+from book_runner import dask, plan, sweep
+from book_runner.project import read_json
 
 pytestmark = pytest.mark.timeout(180)
 PACKAGE = Path(plan.__file__).parents[2]
@@ -106,7 +106,7 @@ def address(tmp_path_factory):
 
 
 def course(project, *arguments):
-    command = [sys.executable, "-m", "course_utils.cli", *arguments]
+    command = [sys.executable, "-m", "book_runner.cli", *arguments]
     return subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=120)
 
 
@@ -176,7 +176,7 @@ def test_a_worker_with_other_files_says_so_instead_of_running(make_project, addr
     job.parts["modules"]["course_utils.results"] = "other"
     job.parts["Python"] = "3.0.0"
     events = []
-    assert cluster.run_jobs(project, [job], address, notify=events.append) == {"01_one": "failed"}
+    assert dask.run_jobs(project, [job], address, notify=events.append) == {"01_one": "failed"}
     assert "would run something else: course_utils/results.py changed; Python changed: 3.0.0 →" in events[-1].message
     assert not project.record("quick", "01_one").exists()
 
@@ -189,24 +189,24 @@ def test_ctrl_c_ends_what_runs_on_the_workers(make_project, address):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cluster.run_jobs(project, plan.plan(project), address, notify=stop)
+        dask.run_jobs(project, plan.plan(project), address, notify=stop)
     kernels = [one for one in psutil.process_iter(["cmdline", "cwd"]) if str(project.root) in str(one.info["cwd"])]
     assert not kernels
     # The worker is free again.
     make_project({"01_one": ["n = 2"]})
-    assert cluster.run_jobs(project, plan.plan(project), address) == {"01_one": "done"}
+    assert dask.run_jobs(project, plan.plan(project), address) == {"01_one": "done"}
 
 
 def test_no_scheduler_is_said_at_once_and_what_stands_needs_none(make_project, monkeypatch):
-    monkeypatch.setattr(cluster, "_TIMEOUT", 1)
+    monkeypatch.setattr(dask, "_TIMEOUT", 1)
     project = make_project({"01_one": ["n = 2"]})
-    with pytest.raises(cluster.RunnerError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
-        cluster.run_jobs(project, plan.plan(project), "tcp://127.0.0.1:9")
-    with pytest.raises(cluster.RunnerError, match="no Dask scheduler answers at tcp://127.0.0.1:x"):
-        cluster.run_jobs(project, plan.plan(project), "tcp://127.0.0.1:x")
-    with pytest.raises(cluster.RunnerError, match="'http://x'; it must begin with tcp:// or tls://"):
-        cluster.run_jobs(project, plan.plan(project), "http://x")
-    assert cluster.run_jobs(project, [], "tcp://127.0.0.1:9") == {}
+    with pytest.raises(dask.RunnerError, match="no Dask scheduler answers at tcp://127.0.0.1:9"):
+        dask.run_jobs(project, plan.plan(project), "tcp://127.0.0.1:9")
+    with pytest.raises(dask.RunnerError, match="no Dask scheduler answers at tcp://127.0.0.1:x"):
+        dask.run_jobs(project, plan.plan(project), "tcp://127.0.0.1:x")
+    with pytest.raises(dask.RunnerError, match="'http://x'; it must begin with tcp:// or tls://"):
+        dask.run_jobs(project, plan.plan(project), "http://x")
+    assert dask.run_jobs(project, [], "tcp://127.0.0.1:9") == {}
 
 
 def test_a_scheduler_that_dies_ends_the_run_with_a_message(make_project, tmp_path):
@@ -219,7 +219,7 @@ def test_a_scheduler_that_dies_ends_the_run_with_a_message(make_project, tmp_pat
             if event.state == "running":
                 scheduler.kill()
 
-        assert cluster.run_jobs(project, plan.plan(project), address, notify=end) == {"01_one": "failed"}
+        assert dask.run_jobs(project, plan.plan(project), address, notify=end) == {"01_one": "failed"}
     assert events[-1].message == "the connection to the scheduler was lost"
 
 
@@ -227,7 +227,7 @@ def test_nothing_of_the_package_is_needed_to_unpack_what_is_sent():
     """A worker that has never seen the package must be able to read the function that brings it."""
     from distributed.protocol.pickle import dumps
 
-    for function in (cluster._make_perform(), cluster._make_end("run")):
+    for function in (dask._make_perform(), dask._make_end("run")):
         code = "import pickle, sys; pickle.load(sys.stdin.buffer); print(json.dumps([m for m in sys.modules]))"
         code = f"import json\n{code}".replace("; print", "\nprint")
         found = subprocess.run(

@@ -4,8 +4,8 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from course_utils.cli import main
-from course_utils.runner import evidence
+from book_runner.check import evidence
+from book_runner.cli import main
 
 RECORDS = {
     "accuracy": {"value": 0.8852, "unit": None, "context": {"low": 0.8789, "high": 0.8913}},

@@ -9,9 +9,9 @@ import papermill
 import psutil
 import pytest
 
+from book_runner import execute, plan, worker
+from book_runner.project import read_json, record_validator
 from course_utils.errors import RunnerError
-from course_utils.runner import execute, plan, worker
-from course_utils.runner.project import read_json, record_validator
 
 RECORDING = [
     "n = 2",
@@ -115,7 +115,7 @@ def test_a_worker_that_is_killed_is_a_failed_run(make_project):
 
 def test_a_runner_that_is_killed_leaves_nothing_that_counts_as_done(make_project):
     project = make_project({"01_one": ["n = 2", "import time\ntime.sleep(60)"], "02_two": ["n = 2"]})
-    command = [sys.executable, "-m", "course_utils.cli", "run", "--jobs", "1"]
+    command = [sys.executable, "-m", "book_runner.cli", "run", "--jobs", "1"]
     first = subprocess.Popen(command, cwd=project.root, stdout=subprocess.PIPE, text=True, start_new_session=True)
     for line in first.stdout:
         if line.startswith("01_one running"):
@@ -184,7 +184,7 @@ def test_ctrl_c_ends_the_workers(make_project):
     project = make_project({"01_one": ["n = 2", "import time\ntime.sleep(600)"]})
     # A shell that starts the tests in the background has them ignore Ctrl-C, and the runner would inherit that.
     listening = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    command = [sys.executable, "-c", listening + "from course_utils.cli import main\nmain()", "run"]
+    command = [sys.executable, "-c", listening + "from book_runner.cli import main\nmain()", "run"]
     process = subprocess.Popen(command, cwd=project.root, stdout=subprocess.PIPE, text=True, start_new_session=True)
     for line in process.stdout:
         if line.startswith("01_one running"):

@@ -13,10 +13,10 @@ import sys
 import nbformat
 import pytest
 
-from course_utils.runner import execute, plan, site
-from course_utils.runner.project import read_json
+from book_runner import execute, plan, site
+from book_runner.project import read_json
 
-COURSE = [sys.executable, "-m", "course_utils.cli"]
+COURSE = [sys.executable, "-m", "book_runner.cli"]
 
 
 def run(project, **options):
@@ -170,7 +170,7 @@ def test_a_clock_that_goes_backwards_makes_no_negative_times(make_project):
     backwards = (
         "import datetime, itertools, sys\n"
         "from papermill.engines import NotebookExecutionManager\n"
-        "from course_utils.runner import worker\n"
+        "from book_runner import worker\n"
         "hours = itertools.count()\n"
         "def now(self):\n"
         "    return datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) - datetime.timedelta(hours=next(hours))\n"

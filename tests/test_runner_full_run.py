@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
+from book_runner import execute, plan
+from book_runner.reference import keep_references
 from course_utils.errors import RunnerError
-from course_utils.runner import execute, plan
-from course_utils.runner.full_run import keep_references
 
 GOOD = ["x = 1", "from course_utils import results\nresults.record('double', 2 * x)"]
 

@@ -3,7 +3,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from course_utils.runner.lighten import lighten_site
+from book_runner.lighten import lighten_site
 
 ICONS = (
     'var i={monero:[496,512,[],"f3d0","M352"],"arrow-up":[384,512,[8593],"f062","M1"],'

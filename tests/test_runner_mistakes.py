@@ -2,8 +2,8 @@ import tomllib
 from pathlib import Path
 
 import course_utils
-from course_utils.runner import mistakes
-from course_utils.runner.project import Project
+from book_runner.pages import mistakes
+from book_runner.project import Project
 
 PROJECT = Project(Path(__file__).parents[1])
 KINDS = tomllib.loads((PROJECT.book / "mistakes.toml").read_text())["kind"]

@@ -4,9 +4,9 @@ import time
 import psutil
 import pytest
 
+from book_runner import plan
+from book_runner.project import digest, find_project
 from course_utils.errors import RunnerError
-from course_utils.runner import plan
-from course_utils.runner.project import digest, find_project
 
 
 def put_record(project, job, **changes):
@@ -166,15 +166,15 @@ def test_a_changed_helper_is_a_reason_only_where_it_can_be_reached(make_project)
 
 
 def test_reach_follows_imports_into_functions_and_packages():
-    found = plan.reachable_modules(["%matplotlib inline\nfrom course_utils.runner.execute import run_jobs"])
+    found = plan.reachable_modules(["%matplotlib inline\nfrom book_runner.execute import run_jobs"])
     assert {
-        "course_utils.runner.plan",
-        "course_utils.runner.project",
-        "course_utils.runner",
+        "book_runner.plan",
+        "book_runner.project",
+        "book_runner",
         "course_utils.errors",
     } <= set(found)
-    assert "course_utils.cli" not in found
-    assert "course_utils.cli" in plan.reachable_modules(["import course_utils"])
+    assert "book_runner.cli" not in found
+    assert "book_runner.cli" in plan.reachable_modules(["import course_utils"])
     assert plan.reachable_modules(["import numpy", "this is no python"]) == {}
 
 

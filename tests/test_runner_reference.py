@@ -4,13 +4,14 @@ from pathlib import Path
 import yaml
 
 import course_utils
-from course_utils.runner import reference, site
+from book_runner import site
+from book_runner.pages import api
 
 ROOT = Path(__file__).parent.parent
 
 
 def test_every_public_module_has_a_page_and_a_line():
-    files = reference.api_files()
+    files = api.api_files()
     overview = files["book/api.md"].decode()
     names = [name for name in course_utils.__all__ if name not in ("cli", "runner")]
     assert set(files) == {"book/api.md", *(f"book/api/{name}.md" for name in names)}
@@ -21,12 +22,12 @@ def test_every_public_module_has_a_page_and_a_line():
 
 
 def test_a_page_changes_with_its_source(monkeypatch, tmp_path):
-    before = reference.api_files()
+    before = api.api_files()
     changed = tmp_path / "errors.py"
-    changed.write_text(reference._source("errors").read_text() + "\n# Another line.\n")
-    find = reference._source
-    monkeypatch.setattr(reference, "_source", lambda name: changed if name == "errors" else find(name))
-    after = reference.api_files()
+    changed.write_text(api._source("errors").read_text() + "\n# Another line.\n")
+    find = api._source
+    monkeypatch.setattr(api, "_source", lambda name: changed if name == "errors" else find(name))
+    after = api.api_files()
     assert [name for name in before if before[name] != after[name]] == ["book/api/errors.md"]
 
 

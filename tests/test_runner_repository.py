@@ -7,11 +7,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from course_utils.cli import main
+from book_runner import execute, plan, site
+from book_runner.cli import main
+from book_runner.project import Project
+from book_runner.repository import public_address, set_repository
 from course_utils.errors import RunnerError
-from course_utils.runner import execute, plan, site
-from course_utils.runner.project import Project
-from course_utils.runner.repository import public_address, set_repository
 
 ROOT = Path(__file__).parent.parent
 URL = "https://github.com/someone/a-book"

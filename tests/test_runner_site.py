@@ -4,10 +4,11 @@ import json
 import nbformat
 import pytest
 
+from book_runner import execute, plan, site
+from book_runner.pages import ledger
+from book_runner.project import read_json
 from course_utils import results
 from course_utils.errors import RunnerError
-from course_utils.runner import execute, ledger, plan, site
-from course_utils.runner.project import read_json
 
 CELLS = [
     "n = 2",

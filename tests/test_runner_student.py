@@ -3,10 +3,10 @@ import pytest
 from click.testing import CliRunner
 from nbclient import NotebookClient
 
+from book_runner import answers, execute, plan, site, student
+from book_runner.cli import main
 from course_utils import exercises
-from course_utils.cli import main
 from course_utils.errors import RunnerError
-from course_utils.runner import answers, execute, plan, site, student
 
 EXERCISE = """```{exercise-start} How many?
 :label: ex-01-many

@@ -3,8 +3,8 @@ import json
 import pandas as pd
 import pytest
 
+from book_runner import execute, plan, sweep
 from course_utils.errors import RunnerError
-from course_utils.runner import execute, plan, sweep
 
 # A notebook without the package: the metadata of an output is what `results.record` leaves.
 RECORDING = """

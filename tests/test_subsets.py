@@ -97,8 +97,8 @@ Y = np.array([0, 1, 2, 0])
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: datasets.regroup(Y, {"a": [0, 1]}), r"regroup: labels holds \[2\], which no group.*\[0, 1\]"),
-        (lambda: datasets.regroup([-1], [0, 1]), r"regroup: labels holds \[-1\]"),
+        (lambda: datasets.regroup(Y, {"a": [0, 1]}), r"labels holds \[2\], which no group.*\[0, 1\]"),
+        (lambda: datasets.regroup([-1], [0, 1]), r"labels holds \[-1\]"),
         (lambda: datasets.regroup(Y, {"a": [0, 1], "b": [1, 2]}), "groups takes in label 1 twice"),
         (lambda: datasets.regroup(Y, {"a": [0.5]}), r"groups\['a'\] is 0.5"),
         (lambda: datasets.regroup(Y / 2, [0, 1, 2]), "labels has shape .* dtype float64"),

@@ -146,12 +146,12 @@ def load(
     """
     for argument, limit in (("train_limit", train_limit), ("test_limit", test_limit)):
         if limit is not None:
-            check_integer("load", argument, limit, minimum=1)
-    check_integer("load", "seed", seed, minimum=0)
+            check_integer(argument, limit, minimum=1)
+    check_integer("seed", seed, minimum=0)
     image_size = trees.check_image_size("load", image_size)
     item, path = obtain("load", name, data_dir=data_dir, source=source, progress=progress)
     if item is not None and item.task != "classification":
-        raise ArgumentError(f"load: {item.name} is for {item.task}; load_reid reads it")
+        raise ArgumentError(f"{item.name} is for {item.task}; load_reid reads it")
     if path is None:
         parts, provenance = _draw_twin(item.twin, train_limit, test_limit, seed), local.procedural(item)
         splits = [formats.Split(trees.resize_all(split.x, image_size), split.y) for split in parts[:2]]
@@ -192,7 +192,7 @@ def fingerprint(name, *, data_dir=None, source="auto"):
     """
     from course_utils.datasets import synthetic
 
-    check_choice("fingerprint", "source", source, SOURCES)
+    check_choice("source", source, SOURCES)
     item, path = download.named("fingerprint", name)
     if item is not None and source != "synthetic":
         path = find(name, data_dir=data_dir)
@@ -234,7 +234,7 @@ def fetch(name, *, folder=None, mirrors=None, progress=False):
     >>> fetch("pedestrians")
     Traceback (most recent call last):
     ...
-    course_utils.errors.ArgumentError: fetch: Procedural pedestrians cannot be fetched (drawn by ...
+    course_utils.errors.ArgumentError: Procedural pedestrians cannot be fetched (drawn by ...
     """
     item = catalog.entry(name)
     folder = Path(folder) if folder is not None else local.download_folder()

@@ -46,7 +46,7 @@ class Provenance:
     caveat: str
 
     def __post_init__(self):
-        check_choice("Provenance", "kind", self.kind, KINDS)
+        check_choice("kind", self.kind, KINDS)
 
     def line(self):
         """Say in one sentence what these data are, for the top of a notebook or under a figure.
@@ -427,7 +427,7 @@ def entry(name):
     >>> entry("svhn").shape
     (32, 32, 3)
     """
-    return CATALOG[check_choice("entry", "name", name, CATALOG)]
+    return CATALOG[check_choice("name", name, CATALOG)]
 
 
 def recognise(sha256):

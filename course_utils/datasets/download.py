@@ -78,10 +78,10 @@ def fetch(item, folder, *, mirrors=None, progress=False, read_seconds=_READ_SECO
     >>> fetch(entry("market1501"), "data")
     Traceback (most recent call last):
     ...
-    course_utils.errors.ArgumentError: fetch: Market-1501 cannot be fetched (research use; given by its authors ...
+    course_utils.errors.ArgumentError: Market-1501 cannot be fetched (research use; given by its authors ...
     """
     if not item.files:
-        raise ArgumentError(f"fetch: {item.title} cannot be fetched ({item.licence})")
+        raise ArgumentError(f"{item.title} cannot be fetched ({item.licence})")
     mirrors = item.mirrors if mirrors is None else tuple(mirrors)
     folder = Path(folder).expanduser().absolute()
     for file in item.files:
@@ -128,11 +128,11 @@ def obtain(function, name, *, data_dir=None, source="download", progress=False):
     >>> item.title, path
     ('MNIST', None)
     """
-    check_choice(function, "source", source, SOURCES)
+    check_choice("source", source, SOURCES)
     item, path = named(function, name)
     if item is None:
         if source == "synthetic":
-            raise ArgumentError(f"{function}: source is 'synthetic' and name a path; a path has no procedural twin")
+            raise ArgumentError("source is 'synthetic' and name a path; a path has no procedural twin")
         return None, path
     if source == "synthetic":
         return item, None
@@ -190,7 +190,7 @@ def named(function, name):
         return catalog.CATALOG[name], None
     if not isinstance(name, (str, os.PathLike)) or not Path(name).expanduser().exists():
         legal = ", ".join(map(repr, catalog.CATALOG))
-        raise ArgumentError(f"{function}: name is {name!r}; it must be one of {legal}, or the path of a file or folder")
+        raise ArgumentError(f"name is {name!r}; it must be one of {legal}, or the path of a file or folder")
     return None, Path(name).expanduser()
 
 

@@ -131,8 +131,7 @@ def search_folders(data_dir=None):
         folder = Path(data_dir).expanduser()
         if not folder.exists():
             raise ArgumentError(
-                f"search_folders: data_dir is {str(data_dir)!r}, which does not exist; "
-                "it must be a folder of data, or empty"
+                f"data_dir is {str(data_dir)!r}, which does not exist; it must be a folder of data, or empty"
             )
         folders.append(folder)
     named = os.environ.get("COURSE_DATA_DIR", "").split(os.pathsep)

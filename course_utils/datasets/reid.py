@@ -142,12 +142,12 @@ def load_reid(
     """
     for argument, limit in (("train_ids", train_ids), ("test_ids", test_ids)):
         if limit is not None:
-            check_integer("load_reid", argument, limit, minimum=1)
-    check_integer("load_reid", "seed", seed, minimum=0)
+            check_integer(argument, limit, minimum=1)
+    check_integer("seed", seed, minimum=0)
     image_size = trees.check_image_size("load_reid", image_size)
     item, path = obtain("load_reid", name, data_dir=data_dir, source=source, progress=progress)
     if item is not None and item.task != "re-identification":
-        raise ArgumentError(f"load_reid: {item.name} is for {item.task}; load reads it")
+        raise ArgumentError(f"{item.name} is for {item.task}; load reads it")
     if path is None:
         parts = _draw_twin(item.twin, train_ids, test_ids, seed)
         parts = [ReIDSplit(trees.resize_all(part.images, image_size), part.ids, part.cameras) for part in parts]

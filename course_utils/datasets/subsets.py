@@ -72,11 +72,9 @@ def nested_subsets(y, sizes, *, seed=0):
     order = _stratified_order("nested_subsets", y, seed)
     checked = []
     for size in sizes:
-        size = check_integer("nested_subsets", "sizes", size, minimum=1, maximum=len(order))
+        size = check_integer("sizes", size, minimum=1, maximum=len(order))
         if checked and size <= checked[-1]:
-            raise ArgumentError(
-                f"nested_subsets: sizes has {size} after {checked[-1]}; sizes must be strictly increasing"
-            )
+            raise ArgumentError(f"sizes has {size} after {checked[-1]}; sizes must be strictly increasing")
         checked.append(size)
     return [order[:size] for size in checked]
 
@@ -118,14 +116,12 @@ def split_validation(x, y, *, fraction=None, n=None, seed=0):
     x, y = np.asarray(x), np.asarray(y)
     order = _stratified_order("split_validation", y, seed)
     if len(x) != len(y):
-        raise ArgumentError(f"split_validation: x holds {len(x)} items, y {len(y)}; they must be as many")
+        raise ArgumentError(f"x holds {len(x)} items, y {len(y)}; they must be as many")
     if (fraction is None) == (n is None):
-        raise ArgumentError(
-            f"split_validation: fraction is {fraction!r}, n is {n!r}; exactly one of them must be given"
-        )
+        raise ArgumentError(f"fraction is {fraction!r}, n is {n!r}; exactly one of them must be given")
     if n is None:
-        n = round(check_number("split_validation", "fraction", fraction, minimum=0, maximum=1) * len(y))
-    n = check_integer("split_validation", "n", n, minimum=1, maximum=len(y) - 1)
+        n = round(check_number("fraction", fraction, minimum=0, maximum=1) * len(y))
+    n = check_integer("n", n, minimum=1, maximum=len(y) - 1)
     held_out, kept = order[:n], np.sort(order[n:])
     return x[kept], y[kept], x[held_out], y[held_out]
 
@@ -163,7 +159,7 @@ def regroup(labels, groups):
     missing = np.setdiff1d(labels, np.flatnonzero(table >= 0))
     if len(missing):
         raise ArgumentError(
-            f"regroup: labels holds {missing[:10].tolist()}, which no group takes in; "
+            f"labels holds {missing[:10].tolist()}, which no group takes in; "
             f"groups covers {np.flatnonzero(table >= 0).tolist()}"
         )
     return table[labels]
@@ -173,9 +169,9 @@ def _table_of(groups):
     owner = {}
     for new, (name, members) in enumerate(groups.items()):
         for old in members:
-            old = check_integer("regroup", f"groups[{name!r}]", old, minimum=0)
+            old = check_integer(f"groups[{name!r}]", old, minimum=0)
             if old in owner:
-                raise ArgumentError(f"regroup: groups takes in label {old} twice; a label belongs to one group")
+                raise ArgumentError(f"groups takes in label {old} twice; a label belongs to one group")
             owner[old] = new
     table = np.full(max(owner, default=-1) + 1, -1, dtype=np.int64)
     table[list(owner)] = list(owner.values())
@@ -184,7 +180,7 @@ def _table_of(groups):
 
 def _stratified_order(function, y, seed):
     y = _check_labels(function, "y", y)
-    seed = check_integer(function, "seed", seed, minimum=0)
+    seed = check_integer("seed", seed, minimum=0)
     shuffled = np.random.default_rng(seed).permutation(len(y))
     # Position of each item among its class, in the shuffled order: a stable sort brings each class together.
     by_class = np.argsort(y[shuffled], kind="stable")
@@ -199,6 +195,6 @@ def _check_labels(function, name, labels):
     labels = np.asarray(labels)
     if labels.ndim != 1 or (labels.size and not np.issubdtype(labels.dtype, np.integer)):
         raise ArgumentError(
-            f"{function}: {name} has shape {labels.shape} and dtype {labels.dtype}; it must be a vector of integers"
+            f"{name} has shape {labels.shape} and dtype {labels.dtype}; it must be a vector of integers"
         )
     return labels.astype(np.int64)

@@ -173,8 +173,8 @@ def characters(ids, drawers, *, seed, rng):
     drawers = check_ids("characters", "drawers", drawers)
     check_rng("characters", rng)
     if len(ids) != len(drawers):
-        raise ArgumentError(f"characters: drawers has {len(drawers)} values, ids {len(ids)}; it must have as many")
-    seed = check_integer("characters", "seed", seed, minimum=0)
+        raise ArgumentError(f"drawers has {len(drawers)} values, ids {len(ids)}; it must have as many")
+    seed = check_integer("seed", seed, minimum=0)
     images = np.empty((len(ids), _SIZE, _SIZE, 1), dtype=np.uint8)
     for image, identity, drawer in zip(images, ids.tolist(), drawers.tolist(), strict=True):
         image[:, :, 0] = _write_character(_skeleton(seed, identity), _hand(seed, drawer), rng)

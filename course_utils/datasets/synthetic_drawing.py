@@ -50,15 +50,15 @@ def check_ids(function, name, values, *, maximum=None):
     """
     array = np.asarray(values)
     if array.ndim != 1:
-        raise ArgumentError(f"{function}: {name} has {array.ndim} dimensions; it must have 1")
+        raise ArgumentError(f"{name} has {array.ndim} dimensions; it must have 1")
     if array.size == 0:
         return np.zeros(0, dtype=np.int64)
     if not np.issubdtype(array.dtype, np.integer):
-        raise ArgumentError(f"{function}: {name} has dtype {array.dtype}; it must be an integer dtype")
+        raise ArgumentError(f"{name} has dtype {array.dtype}; it must be an integer dtype")
     extreme = array.min() if array.min() < 0 else array.max()
     if extreme < 0 or (maximum is not None and extreme > maximum):
         legal = "be 0 or more" if maximum is None else f"lie from 0 to {maximum}"
-        raise ArgumentError(f"{function}: {name} holds {extreme}; every value must {legal}")
+        raise ArgumentError(f"{name} holds {extreme}; every value must {legal}")
     return array.astype(np.int64)
 
 
@@ -86,10 +86,10 @@ def check_rng(function, rng):
     >>> check_rng("garments", 7)
     Traceback (most recent call last):
     ...
-    course_utils.errors.ArgumentError: garments: rng is 7; it must be a numpy.random.Generator
+    course_utils.errors.ArgumentError: rng is 7; it must be a numpy.random.Generator
     """
     if not isinstance(rng, np.random.Generator):
-        raise ArgumentError(f"{function}: rng is {rng!r}; it must be a numpy.random.Generator")
+        raise ArgumentError(f"rng is {rng!r}; it must be a numpy.random.Generator")
     return rng
 
 

@@ -493,8 +493,8 @@ def pedestrians(ids, cameras, *, seed, rng):
     cameras = check_ids("pedestrians", "cameras", cameras)
     check_rng("pedestrians", rng)
     if len(ids) != len(cameras):
-        raise ArgumentError(f"pedestrians: cameras has {len(cameras)} values, ids {len(ids)}; it must have as many")
-    seed = check_integer("pedestrians", "seed", seed, minimum=0)
+        raise ArgumentError(f"cameras has {len(cameras)} values, ids {len(ids)}; it must have as many")
+    seed = check_integer("seed", seed, minimum=0)
     images = np.empty((len(ids), _HEIGHT, _WIDTH, 3), dtype=np.uint8)
     for start in range(0, len(ids), _BATCH):
         batch = slice(start, start + _BATCH)

@@ -496,8 +496,8 @@ def check_image_size(function, image_size):
         return None
     pair = (image_size, image_size) if np.ndim(image_size) == 0 else tuple(image_size)
     if len(pair) != 2:
-        raise ArgumentError(f"{function}: image_size is {image_size!r}; it must be one integer or (height, width)")
-    return tuple(check_integer(function, "image_size", side, minimum=1, maximum=8_192) for side in pair)
+        raise ArgumentError(f"image_size is {image_size!r}; it must be one integer or (height, width)")
+    return tuple(check_integer("image_size", side, minimum=1, maximum=8_192) for side in pair)
 
 
 def resize_all(images, image_size):

@@ -15,8 +15,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_utils.runner import plan
-from course_utils.runner.project import Project
+from book_runner import plan
+from book_runner.project import Project
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,9 @@ import nbformat
 import pytest
 import yaml
 
+from book_runner import answers, plan
+from book_runner.project import Project
 from course_utils import results
-from course_utils.runner import answers, plan
-from course_utils.runner.project import Project
 
 PROJECT = Project(Path(__file__).parents[2])
 NAMES = sorted(path.stem for path in PROJECT.notebooks.glob("*.ipynb"))

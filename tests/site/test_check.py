@@ -2,8 +2,8 @@
 
 import pytest
 
+from book_runner.check.site import check_external, check_links, check_outputs, check_pages, check_site, check_weight
 from course_utils.errors import RunnerError
-from course_utils.runner.check import check_external, check_links, check_outputs, check_pages, check_site, check_weight
 
 INDEX = '<meta http-equiv="Refresh" content="0; url=book/intro.html" />'
 INTRO = """<!doctype html>

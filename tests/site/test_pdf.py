@@ -8,10 +8,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from course_utils.cli import main
+from book_runner import execute, pdf, plan, site
+from book_runner.check.site import check_site
+from book_runner.cli import main
 from course_utils.errors import RunnerError
-from course_utils.runner import execute, pdf, plan, site
-from course_utils.runner.check import check_site
 
 pytestmark = pytest.mark.browser
 

@@ -26,11 +26,11 @@ import filelock
 import nbformat
 import psutil
 
+from book_runner.answers import NOTE_TAG, with_notes
+from book_runner.plan import parts_after_run, stale_reasons
+from book_runner.project import digest, read_json, read_record, record_validator, write_text
 from course_utils import results
 from course_utils.errors import RunnerError
-from course_utils.runner.answers import NOTE_TAG, with_notes
-from course_utils.runner.plan import parts_after_run, stale_reasons
-from course_utils.runner.project import digest, read_json, read_record, record_validator, write_text
 
 __all__ = ["Event", "Processes", "build_lock", "keep", "longest_first", "perform", "run_jobs", "split", "thread_limits"]
 
@@ -307,7 +307,7 @@ def _execute(job, notebook, folder, log, environment, notify, runs):
     nbformat.write(with_notes(source, job.name), noting)
     order.write_text(json.dumps({"input": str(noting), "output": str(output), "parameters": job.injected}))
     said, late = {}, threading.Event()
-    command = [sys.executable, "-m", "course_utils.runner.worker", str(order)]
+    command = [sys.executable, "-m", "book_runner.worker", str(order)]
     with (
         log.open("w", encoding="utf-8") as log_file,
         runs.start(

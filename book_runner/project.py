@@ -143,5 +143,5 @@ def read_record(path):
 @functools.cache
 def record_validator():
     """Return what checks that a record fits ``record.schema.json``."""
-    schema = json.loads((importlib.resources.files("course_utils.runner") / "record.schema.json").read_text())
+    schema = json.loads((importlib.resources.files("book_runner") / "record.schema.json").read_text())
     return jsonschema.Draft202012Validator(schema)

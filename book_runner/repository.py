@@ -10,8 +10,8 @@ import urllib.parse
 
 import yaml
 
+from book_runner.project import write_text
 from course_utils.errors import RunnerError
-from course_utils.runner.project import write_text
 
 __all__ = ["public_address", "set_repository"]
 

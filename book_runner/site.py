@@ -14,16 +14,16 @@ import sys
 import nbformat
 import yaml
 
+from book_runner.answers import NOTE_TAG
+from book_runner.downloads import offer_downloads
+from book_runner.lighten import lighten_site
+from book_runner.pages.api import api_files
+from book_runner.pages.cards import card_files
+from book_runner.pages.ledger import banner, colophon, ledger_page, stand_ins, status_page
+from book_runner.pages.mistakes import mistakes_page
+from book_runner.project import digest, read_json, read_record, write_text
 from course_utils.errors import RunnerError
 from course_utils.results import METADATA_KEY
-from course_utils.runner.answers import NOTE_TAG
-from course_utils.runner.cards import card_files
-from course_utils.runner.downloads import offer_downloads
-from course_utils.runner.ledger import banner, colophon, ledger_page, stand_ins, status_page
-from course_utils.runner.lighten import lighten_site
-from course_utils.runner.mistakes import mistakes_page
-from course_utils.runner.project import digest, read_json, read_record, write_text
-from course_utils.runner.reference import api_files
 
 __all__ = ["build_site", "merge", "rendered_profile", "stage"]
 

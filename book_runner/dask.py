@@ -22,10 +22,10 @@ import zipfile
 from pathlib import Path
 
 import course_utils
+from book_runner import execute, plan
+from book_runner.project import write_text
 from course_utils import datasets
 from course_utils.errors import RunnerError
-from course_utils.runner import execute, plan
-from course_utils.runner.project import write_text
 
 __all__ = ["end_orders", "perform_order", "run_jobs"]
 
@@ -242,9 +242,9 @@ def _make_perform():
                     del sys.modules[name]
             sys.path[:] = [order["package"], *(path for path in sys.path if path != order["package"])]
             importlib.invalidate_caches()
-        from course_utils.runner import cluster
+        from book_runner import dask
 
-        return cluster.perform_order(order, source, worker)
+        return dask.perform_order(order, source, worker)
 
     return perform
 
@@ -323,7 +323,7 @@ def _make_end(run):
     def end():
         import sys
 
-        if module := sys.modules.get("course_utils.runner.cluster"):
+        if module := sys.modules.get("book_runner.dask"):
             module.end_orders(run)
 
     return end

@@ -5,8 +5,8 @@ import json
 import cv2
 import numpy as np
 
+from book_runner.project import digest, read_json, write_text
 from course_utils import datasets
-from course_utils.runner.project import digest, read_json, write_text
 
 __all__ = ["card_files", "sample_sheet"]
 

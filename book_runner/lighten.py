@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from course_utils.runner.check import site_pages
-from course_utils.runner.project import write_text
+from book_runner.check.site import site_pages
+from book_runner.project import write_text
 
 __all__ = ["lighten_site"]
 

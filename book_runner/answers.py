@@ -12,8 +12,8 @@ import re
 
 import nbformat
 
+from book_runner.project import digest
 from course_utils.errors import RunnerError
-from course_utils.runner.project import digest
 
 __all__ = ["NOTE_TAG", "Exercise", "answers_digest", "exercises", "with_notes"]
 

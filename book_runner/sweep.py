@@ -11,8 +11,8 @@ import json
 import pandas as pd
 from matplotlib.figure import Figure
 
+from book_runner.project import read_record
 from course_utils.errors import RunnerError
-from course_utils.runner.project import read_record
 
 __all__ = ["draw", "gather", "grid_points", "read_table", "write_table"]
 

@@ -3,7 +3,7 @@
 import re
 import shutil
 
-from course_utils.runner.project import write_text
+from book_runner.project import write_text
 
 __all__ = ["offer_downloads"]
 

@@ -9,7 +9,7 @@ import re
 
 import nbformat
 
-from course_utils.runner.project import read_record
+from book_runner.project import read_record
 
 __all__ = ["check_evidence", "failed_claims", "typed_numbers"]
 

@@ -6,7 +6,7 @@ What needs a browser, such as contrast, is tested with axe-core in ``tests/site`
 import html.parser
 from pathlib import Path
 
-from course_utils.runner.check import site_pages
+from book_runner.check.site import site_pages
 
 __all__ = ["check_accessibility"]
 

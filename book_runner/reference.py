@@ -3,9 +3,9 @@
 import json
 import subprocess
 
+from book_runner import plan
+from book_runner.project import read_record, record_validator, write_text
 from course_utils.errors import RunnerError
-from course_utils.runner import plan
-from course_utils.runner.project import read_record, record_validator, write_text
 
 __all__ = ["keep_references"]
 

@@ -13,22 +13,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from book_runner import changed, execute, pdf, plan, reference, repository, site, student
+from book_runner.check import accessibility, evidence
+from book_runner.check import site as check
+from book_runner.project import find_project
 from course_utils import datasets
 from course_utils.errors import CourseError
-from course_utils.runner import (
-    accessibility,
-    changed,
-    check,
-    evidence,
-    execute,
-    full_run,
-    pdf,
-    plan,
-    repository,
-    site,
-    student,
-)
-from course_utils.runner.project import find_project
 
 __all__ = ["main"]
 
@@ -106,7 +96,7 @@ def run(context, profile, only, **how):
 @click.pass_context
 def sweep_command(context, notebook, grid, seeds, out, profile, **how):
     """Execute a notebook with every combination of some parameters, and gather the results into one table."""
-    from course_utils.runner import sweep
+    from book_runner import sweep
 
     if out is not None:
         sweep.check_ending(out)
@@ -134,7 +124,7 @@ def sweep_command(context, notebook, grid, seeds, out, profile, **how):
 )
 def plot_command(table, x, y, by, out):
     """Draw a recorded number of a sweep over one of its parameters."""
-    from course_utils.runner import sweep
+    from book_runner import sweep
 
     figure = sweep.draw(sweep.read_table(table), x, y, by)
     if out.suffix.lower().lstrip(".") not in figure.canvas.get_supported_filetypes():
@@ -186,7 +176,7 @@ def reference_command(context, only):
     """Keep the results of the full run in book/reference/, to be committed and compared with."""
     project = find_project()
     with execute.build_lock(project):
-        left = full_run.keep_references(project, only)
+        left = reference.keep_references(project, only)
     for name, why in left.items():
         click.echo(f"not kept: {name}: {why}")
     context.exit(1 if left else 0)
@@ -316,9 +306,7 @@ def _run(project, planned, *, force, jobs, dask, upload):
         if dask is None:
             outcome = execute.run_jobs(project, planned, force=force, workers=jobs, notify=progress)
         else:
-            from course_utils.runner import cluster
-
-            outcome = cluster.run_jobs(project, planned, dask, force=force, upload=upload, notify=progress)
+            outcome = dask_jobs.run_jobs(project, planned, dask, force=force, upload=upload, notify=progress)
     return planned, outcome, progress.messages
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import yaml
 
+from book_runner.check.site import toc_pages
+from book_runner.downloads import offer_downloads
+from book_runner.project import read_record
+from book_runner.repository import public_address
+from book_runner.site import rendered_profile
 from course_utils.errors import RunnerError
-from course_utils.runner.check import toc_pages
-from course_utils.runner.downloads import offer_downloads
-from course_utils.runner.project import read_record
-from course_utils.runner.repository import public_address
-from course_utils.runner.site import rendered_profile
 
 __all__ = ["make_pdfs"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import nbformat
 
+from book_runner.answers import exercises
+from book_runner.plan import plan, stale_reasons
+from book_runner.project import read_json
 from course_utils import results
 from course_utils.errors import RunnerError
-from course_utils.runner.answers import exercises
-from course_utils.runner.plan import plan, stale_reasons
-from course_utils.runner.project import read_json
 
 __all__ = ["student_edition", "student_notebook"]
 

@@ -1,6 +1,6 @@
 """Run one notebook with papermill, in a process of its own, and say after each cell how far it is.
 
-Started by :mod:`course_utils.runner.execute` as ``python -m course_utils.runner.worker JOB.json``. Its working folder
+Started by :mod:`book_runner.execute` as ``python -m book_runner.worker JOB.json``. Its working folder
 is the kernel's. Standard output carries one JSON object a line; standard error is the log.
 """
 

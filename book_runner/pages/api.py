@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import course_utils
-from course_utils.runner.project import digest
+from book_runner.project import digest
 
 __all__ = ["api_files", "public_modules", "setup"]
 

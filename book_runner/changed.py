@@ -5,8 +5,8 @@ from pathlib import PurePosixPath
 
 import nbformat
 
+from book_runner.plan import code_cells, reachable_modules
 from course_utils.errors import RunnerError
-from course_utils.runner.plan import code_cells, reachable_modules
 
 __all__ = ["changed_pages"]
 

@@ -15,10 +15,10 @@ import nbformat
 import yaml
 
 import course_utils
+from book_runner.answers import answers_digest
+from book_runner.project import digest, read_record
 from course_utils import datasets, results
 from course_utils.errors import CourseError, RunnerError
-from course_utils.runner.answers import answers_digest
-from course_utils.runner.project import digest, read_record
 
 __all__ = [
     "PROFILES",
