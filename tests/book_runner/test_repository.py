@@ -13,7 +13,7 @@ from book_runner.project import Project
 from book_runner.repository import public_address, set_repository
 from course_utils.errors import RunnerError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 URL = "https://github.com/someone/a-book"
 COLAB = "https://colab.research.google.com/github/someone/a-book/blob/main/notebooks/01_one.ipynb"
 SETUP = 'import os\n\nrepository = ""  # written by `course set-repository`'

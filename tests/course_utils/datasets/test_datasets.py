@@ -119,7 +119,7 @@ def test_the_cache_is_the_users_unless_it_is_named(monkeypatch):
 
 
 def test_the_projects_folder_is_the_one_beside_the_package():
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[3]
     assert PROJECT_FOLDER() == root / "data"
 
 

@@ -5,7 +5,7 @@ import course_utils
 from book_runner.pages import mistakes
 from book_runner.project import Project
 
-PROJECT = Project(Path(__file__).parents[1])
+PROJECT = Project(Path(__file__).parents[3])
 KINDS = tomllib.loads((PROJECT.book / "mistakes.toml").read_text())["kind"]
 ROWS = [row for kind in KINDS for row in kind["mistakes"]]
 

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 CHAPTERS = {
     path.stem: "\n".join(
         cell["source"] for cell in nbformat.read(path, as_version=4)["cells"] if cell["cell_type"] == "markdown"

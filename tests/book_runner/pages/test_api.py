@@ -7,7 +7,7 @@ import course_utils
 from book_runner import site
 from book_runner.pages import api
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 def test_every_public_module_has_a_page_and_a_line():

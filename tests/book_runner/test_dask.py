@@ -17,7 +17,7 @@ from book_runner import dask, plan, sweep
 from book_runner.project import read_json
 
 pytestmark = pytest.mark.timeout(180)
-PACKAGE = Path(plan.__file__).parents[2]
+PACKAGE = Path(plan.__file__).parents[1]
 RECORDING = """
 from IPython.display import display
 def keep(name, value):
