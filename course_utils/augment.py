@@ -11,11 +11,10 @@ Chain transforms with :func:`compose`, and feed them to ``model.fit`` with :func
 import math
 from functools import lru_cache, partial
 
-import cv2
 import numpy as np
 from scipy.special import ndtri
 
-from course_utils.errors import ArgumentError, check_integer, check_number
+from course_utils.errors import ArgumentError, check_integer, check_number, require
 
 __all__ = [
     "AugmentedBatches",
@@ -141,6 +140,7 @@ def random_crop(x, *, min_size, probability=1.0, rng):
     x = _checked_batch(x)
     full = np.array(x.shape[1:3])
     least = _sides("min_size", min_size, full, minimum=1)
+    cv2 = require("cv2", "course")
 
     def cropped(images):
         n, h, w, c = images.shape
@@ -335,7 +335,7 @@ def AugmentedBatches(x, y, *, transform, batch_size, seed, shuffle=True):
 @lru_cache(maxsize=1)
 def _batches_class():
     """Define the class on first use, because its base comes from Keras, which takes seconds to import."""
-    import keras
+    keras = require("keras", "course")
 
     class Batches(keras.utils.PyDataset):
         def __init__(self, x, y, transform, batch_size, seed, shuffle):
@@ -423,6 +423,7 @@ def _warped(images, linear):
     around each of its images as far as the coordinates reach, so that OpenCV resamples it in one call. Bytes are
     resampled as floats: OpenCV does that faster, and they are rounded once.
     """
+    cv2 = require("cv2", "course")
     n, h, w, c = images.shape
     coefficients = np.empty((2, n, 3))
     coefficients[:, :, :2] = linear.transpose(0, 2, 1)

@@ -10,12 +10,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft as scipy_fft
 
-from course_utils.errors import ArgumentError, check_choice, check_integer, check_number
+from course_utils.errors import ArgumentError, check_choice, check_integer, check_number, require
 
 __all__ = ["KERNELS", "METHODS", "convolve", "named_kernel", "output_shape"]
 
@@ -94,7 +93,7 @@ def convolve(image, kernel, *, padding=0, strides=1, dilation=1, mode="correlate
     geometry = _checked_geometry(image.shape, kernel.shape, padding, strides, dilation)
     dtype = np.float32 if image.dtype.char in "ef" else np.float64
     kernel = np.ascontiguousarray(kernel[::-1, ::-1] if mode == "convolve" else kernel, dtype=dtype)
-    finite = _all_finite(image) and _all_finite(kernel)
+    finite = np.isfinite(kernel).all() and (image.dtype.kind != "f" or np.isfinite(image).all())
     if method == "auto":
         method = geometry.fastest if finite or geometry.fastest not in _FINITE_ONLY else "shift"
     elif method in _FINITE_ONLY and not finite:
@@ -227,14 +226,6 @@ def _numbers(name, value):
     if array.dtype.kind not in "fuib":
         raise ArgumentError(f"{name} has dtype {array.dtype}; it must hold real numbers")
     return array
-
-
-def _all_finite(array):
-    if array.dtype.kind != "f":
-        return True
-    # A norm is one pass at memory speed, on one thread. Only one that overflowed needs the look at each value.
-    plain = array.ndim == 2 and array.dtype.char in "fd"
-    return (plain and math.isfinite(cv2.norm(array))) or bool(np.isfinite(array).all())
 
 
 def _shape(name, value):
@@ -452,6 +443,7 @@ def _opencv(batch, kernel, geometry):
 
 
 def _opencv_plane(plane, kernel, geometry):
+    cv2 = require("cv2", "course")
     (top, left), (bottom, right), strides, _, span, (oh, ow), _ = geometry
     depth = cv2.CV_32F if kernel.dtype == np.float32 else cv2.CV_64F
     # OpenCV would read bytes by itself, but then it sums in single precision.
