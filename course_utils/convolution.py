@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft as scipy_fft
 
-from course_utils.errors import ArgumentError, check_choice, check_integer, check_number, require
+from course_utils.errors import ArgumentError, check_choice, check_integer, require
 
 __all__ = ["KERNELS", "METHODS", "convolve", "named_kernel", "output_shape"]
 
@@ -143,7 +143,7 @@ KERNELS = MappingProxyType(
     {
         "box": "the mean of a square window; takes size",
         "edge": "8 times the pixel minus its 8 neighbours: 0 on flat areas, large on edges of any direction",
-        "gaussian": "a weighted mean with a bell-shaped weight, sum 1; takes size and sigma",
+        "gaussian": "a weighted mean with a bell-shaped weight, sum 1; takes size",
         "identity": "1 in the middle, 0 around it: leaves the image as it is; takes size",
         "laplacian": "the 4 neighbours minus 4 times the pixel: the discrete Laplace operator",
         "sharpen": "5 times the pixel minus its 4 neighbours: the image plus its edges, sum 1",
@@ -165,7 +165,7 @@ _FIXED_KERNELS = {
 }
 
 
-def named_kernel(name, *, size=3, sigma=None):
+def named_kernel(name, *, size=3):
     """Return one of the kernels that every course on images knows.
 
     Parameters
@@ -174,18 +174,10 @@ def named_kernel(name, *, size=3, sigma=None):
         A key of :data:`KERNELS`. The kernels are meant for ``mode="correlate"``.
     size : int
         Rows and columns, in pixels; odd. Only box, gaussian and identity come in sizes other than 3.
-    sigma : float, optional
-        Standard deviation of gaussian, in pixels; by default ``0.3 * ((size - 1) / 2 - 1) + 0.8``, OpenCV's
-        rule.
 
     Returns
     -------
     ndarray of float64, shape (size, size)
-
-    Raises
-    ------
-    ArgumentError
-        If there is no such kernel, or not in that size.
 
     Examples
     --------
@@ -198,8 +190,6 @@ def named_kernel(name, *, size=3, sigma=None):
     size = check_integer("size", size, minimum=1)
     if size % 2 == 0:
         raise ArgumentError(f"size is {size}; it must be odd, so that the kernel has a middle")
-    if sigma is not None and name != "gaussian":
-        raise ArgumentError(f"sigma is {sigma!r} for {name!r}; only 'gaussian' takes it")
     if name in _FIXED_KERNELS:
         if size != 3:
             raise ArgumentError(f"size is {size} for {name!r}; it must be 3")
@@ -208,12 +198,8 @@ def named_kernel(name, *, size=3, sigma=None):
         return np.full((size, size), 1.0 / size**2)
     if name == "identity":
         return np.pad([[1.0]], size // 2)
-    if sigma is None:
-        sigma = 0.3 * ((size - 1) / 2 - 1) + 0.8
-    elif check_number("sigma", sigma) <= 0:
-        raise ArgumentError(f"sigma is {sigma!r}; it must be a number above 0")
-    offsets = np.arange(size) - size // 2
-    bell = np.exp(-(offsets**2) / (2.0 * sigma**2))
+    sigma = 0.3 * ((size - 1) / 2 - 1) + 0.8  # OpenCV's rule
+    bell = np.exp(-((np.arange(size) - size // 2) ** 2) / (2.0 * sigma**2))
     bell /= bell.sum()
     return np.outer(bell, bell)
 
@@ -367,8 +353,8 @@ def _padded(batch, geometry):
 
 
 def _windows_of(batch, geometry):
-    """View a padded batch as all its windows, (n, oh, ow, c_in, kh, kw), without a copy."""
-    windows = sliding_window_view(batch, geometry.span, axis=(1, 2))
+    """View a batch, padded, as all its windows, (n, oh, ow, c_in, kh, kw)."""
+    windows = sliding_window_view(_padded(batch, geometry), geometry.span, axis=(1, 2))
     (down, across), (rows, columns) = geometry.strides, geometry.dilation
     return windows[:, ::down, ::across, :, ::rows, ::columns]
 
@@ -401,11 +387,11 @@ def _shift(batch, kernel, geometry):
 
 
 def _windows(batch, kernel, geometry):
-    return np.einsum("nyxcij,ijcd->nyxd", _windows_of(_padded(batch, geometry), geometry), kernel)
+    return np.einsum("nyxcij,ijcd->nyxd", _windows_of(batch, geometry), kernel)
 
 
 def _im2col(batch, kernel, geometry):
-    windows = _windows_of(_padded(batch, geometry), geometry).transpose(0, 1, 2, 4, 5, 3)
+    windows = _windows_of(batch, geometry).transpose(0, 1, 2, 4, 5, 3)
     matrix = kernel.reshape(-1, kernel.shape[3])
     result = np.empty((len(batch), *geometry.size, kernel.shape[3]), dtype=batch.dtype)
     rows = max(1, _IM2COL_BLOCK // (geometry.size[1] * len(matrix)))
@@ -433,12 +419,9 @@ def _fft(batch, kernel, geometry):
 def _opencv(batch, kernel, geometry):
     result = np.empty((len(batch), *geometry.size, kernel.shape[3]), dtype=batch.dtype)
     for image, output in zip(batch, result, strict=True):
-        for channel in range(kernel.shape[3]):
-            parts = [
-                _opencv_plane(image[:, :, source], kernel[:, :, source, channel], geometry)
-                for source in range(kernel.shape[2])
-            ]
-            output[:, :, channel] = np.sum(parts, axis=0)
+        for o in range(kernel.shape[3]):
+            parts = [_opencv_plane(image[:, :, i], kernel[:, :, i, o], geometry) for i in range(kernel.shape[2])]
+            output[:, :, o] = np.sum(parts, axis=0)
     return result
 
 
