@@ -705,8 +705,8 @@ def _nearest_lookalike(x_train, x_test):
     for start in range(0, len(test), 500):  # blocks of 500 rows keep the products in 120 MB for 60,000 images
         block = slice(start, start + 500)
         products = test[block] @ train.T
-        nearest[block], best = products.argmax(axis=1), products.max(axis=1)
-        similarity[block] = best
+        nearest[block] = products.argmax(axis=1)
+        similarity[block] = best = products[np.arange(len(products)), nearest[block]]
         crowd[block] = np.count_nonzero(products >= 1 - 2 * (1 - best[:, None]), axis=1)
     return nearest, similarity, crowd
 
