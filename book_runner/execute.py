@@ -391,8 +391,8 @@ def _read_output(path):
 
 
 def _gather(notebook):
-    """Collect what the cells recorded, claimed and loaded."""
-    records, claims, data, cells = {}, [], [], []
+    """Collect what the cells recorded, found and loaded."""
+    records, findings, data, cells = {}, [], [], []
     for cell in notebook["cells"] if notebook else []:
         if cell["cell_type"] != "code" or NOTE_TAG in cell["metadata"].get("tags", []):
             continue
@@ -403,11 +403,11 @@ def _gather(notebook):
             kind, content = left.get("kind"), dict(left.get("content", {}))
             if kind == "record":
                 records[content.pop("name")] = content
-            elif kind == "claim":
-                claims.append(content)
+            elif kind == "finding":
+                findings.append(content)
             elif kind == "data" and content not in data:
                 data.append(content)
-    return {"records": records, "claims": claims, "data": data, "cells": cells}
+    return {"records": records, "findings": findings, "data": data, "cells": cells}
 
 
 def keep(project, job, record, folder):
