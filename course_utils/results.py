@@ -24,27 +24,12 @@ from pathlib import Path
 
 from course_utils.errors import ArgumentError, CourseError, check_choice, moved_names
 
-__all__ = [
-    "Finding",
-    "Line",
-    "Record",
-    "check",
-    "clear",
-    "compare",
-    "finding",
-    "once",
-    "provenance",
-    "record",
-    "recorded",
-    "reported",
-    "tell_runner",
-]
+__all__ = ["Finding", "Record", "check", "compare", "finding", "once", "provenance", "record", "recorded", "reported"]
 
 __getattr__ = moved_names(__name__, {"Claim": "course_utils.results.Finding", "claim": "course_utils.results.finding"})
 
 METADATA_KEY = "course"
 _GLUE_PREFIX = "application/papermill.record/"
-_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 # This process's records by name: `compare` looks them up, and a name recorded again replaces its value.
 _records = {}
@@ -54,19 +39,7 @@ _begun = set()
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """One measured number (or short text) with what is needed to read it.
-
-    Attributes
-    ----------
-    name : str
-        Lower case with underscores, unique in its notebook.
-    value : float, int, bool, str or list of float
-        What was measured.
-    unit : str or None
-        ``"s"``, ``"images/s"``; None for shares and counts.
-    context : dict
-        Anything that helps to read the value: ``low`` and ``high`` of its interval, ``n_seeds``.
-    """
+    """What :func:`record` keeps of one measurement, as its arguments describe it."""
 
     name: str
     value: object
@@ -76,19 +49,7 @@ class Record:
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One sentence of the book that a run can prove wrong.
-
-    Attributes
-    ----------
-    statement : str
-        The sentence.
-    holds : bool
-        Whether this run bears it out.
-    evidence : str
-        The numbers it rests on.
-    needs : {"quick", "full"}
-        The smallest profile that can decide it.
-    """
+    """What :func:`finding` states, as its arguments describe it, and whether this run bears it out (`holds`)."""
 
     statement: str
     holds: bool
@@ -115,15 +76,7 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A line of text under a notebook cell, made by :func:`check` and :func:`provenance`.
-
-    Attributes
-    ----------
-    text : str
-        What it says.
-    style : str
-        The classes that the book's style sheet knows it by.
-    """
+    """A line of text under a notebook cell; `style` is its class in the book's style sheet."""
 
     text: str
     style: str
@@ -143,7 +96,7 @@ def record(name=None, value=None, /, *, unit=None, **context):
     name : str
         Lower-case letters, digits and underscores. The text shows it with ``{glue:text}`name:.3f```.
     value : float, int, bool, str or sequence of float
-        What was measured; NumPy scalars and arrays are taken as well. Numbers must be finite.
+        What was measured, of Python or NumPy. Numbers must be finite.
     unit : str, optional
         The unit, ``"s"`` for instance. Shares and counts have none.
     **context
@@ -164,16 +117,12 @@ def record(name=None, value=None, /, *, unit=None, **context):
     """
     if name is None and value is None and context:
         for each, number in context.items():
-            _keep(each, number, unit, {})
-    else:
-        _keep(name, value, unit, context)
-
-
-def _keep(name, value, unit, context):
-    if not isinstance(name, str) or not _NAME.match(name):
+            record(each, number, unit=unit)
+        return
+    if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
         raise ArgumentError(f"name is {name!r}; it must be lower-case letters, digits and underscores")
-    plain = {key: _plain_context(f"{name}, {key}", item) for key, item in context.items()}
-    entry = Record(name, _plain(name, value), unit, plain)
+    known = {key: None if _missing(item) else _plain(f"{name}, {key}", item) for key, item in context.items()}
+    entry = Record(name, _plain(name, value), unit, known)
     _records[name] = entry
     tell_runner("record", dataclasses.asdict(entry), glue=str(entry.value))
 
@@ -221,12 +170,8 @@ def check(statement, holds, *, evidence=""):
 
     Parameters
     ----------
-    statement : str
-        One sentence.
-    holds : bool
-        Whether it holds.
-    evidence : str, optional
-        The numbers that show it.
+    statement, holds, evidence : str, bool, str
+        As in :func:`finding`.
 
     Returns
     -------
@@ -236,9 +181,7 @@ def check(statement, holds, *, evidence=""):
     Raises
     ------
     CourseError
-        If it does not hold.
-    ArgumentError
-        If `statement` is empty, or `holds` is not a truth value.
+        If it does not hold; an ArgumentError if an argument is wrong.
 
     Examples
     --------
@@ -276,7 +219,7 @@ def provenance(dataset):
     Examples
     --------
     >>> from course_utils import datasets
-    >>> toy = datasets.load("fashion_mnist", source="synthetic", train_limit=20, test_limit=20)
+    >>> toy = datasets.load("mnist", source="synthetic", train_limit=20, test_limit=20)
     >>> provenance(toy).text == toy.provenance.line()
     True
     """
@@ -288,18 +231,18 @@ def provenance(dataset):
 def once(name, work, *, folder=None):
     """Do a piece of work that takes long, unless an interrupted run of the same notebook has finished it before.
 
-    The runner gives each notebook a folder for this. It keeps the folder until the notebook has run to its end, and
-    throws it away as soon as anything changes that the notebook depends on. Without the runner the work is just done.
+    The runner gives each notebook a folder for this, until the notebook has run to its end or anything changes that
+    it depends on. Without the runner the work is just done.
 
     Parameters
     ----------
     name : str
-        What tells the work from all other work in the notebook, such as ``"CNN, run 0"``.
+        Unique in the notebook, such as ``"CNN, run 0"``.
     work : callable
         Called without arguments. What it returns must survive pickling: networks of Keras do, lambdas do not. It must
         not depend on random numbers drawn before, so let it begin with :func:`course_utils.training.set_seed`.
     folder : str or pathlib.Path, optional
-        A folder that the work fills, such as logs of TensorBoard. It is kept and brought back too.
+        A folder that the work fills, such as logs of TensorBoard; it is brought back too.
 
     Returns
     -------
@@ -355,16 +298,11 @@ def recorded():
 
     Examples
     --------
-    >>> clear()
-    >>> recorded()
-    {}
+    >>> record("n_images", 1000)
+    >>> recorded()["n_images"].value
+    1000
     """
     return dict(_records)
-
-
-def clear():
-    """Forget this process's records."""
-    _records.clear()
 
 
 @functools.cache
@@ -423,35 +361,19 @@ def compare(chapter):
     """
     import pandas as pd
 
-    rows = {}
-    for name, row in reported(chapter).items():
-        entry = _records.get(name)
-        if entry is None or isinstance(row["value"], list):
-            continue
-        rows[name.replace("_", " ")] = {
-            "reported": row["value"],
-            "measured": entry.value,
-            "difference": entry.value - row["value"],
-            "why": row["reason"],
-        }
+    rows = {
+        name.replace("_", " "): [row["value"], entry.value, entry.value - row["value"], row["reason"]]
+        for name, row in reported(chapter).items()
+        if (entry := _records.get(name)) and not isinstance(row["value"], list)
+    }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["reported", "measured", "difference", "why"])
 
 
 def tell_runner(kind, content, *, glue=None):
     """Leave something with the notebook that only the runner reads; outside a notebook nothing happens.
 
-    Parameters
-    ----------
-    kind : str
-        What it is: ``"record"``, ``"finding"``, ``"data"`` or ``"answer"``.
-    content : dict
-        What JSON can hold.
-    glue : str, optional
-        What ``{glue:text}`` sets in the text for ``content["name"]``.
-
-    Examples
-    --------
-    >>> tell_runner("answer", {"label": "ex-sum", "key": None})
+    `kind` is ``"record"``, ``"finding"``, ``"data"`` or ``"answer"``, and `content` a dict that JSON can hold.
+    `glue` is the text that ``{glue:text}`` sets for ``content["name"]``.
     """
     shell = sys.modules.get("IPython")
     if shell is None or shell.get_ipython() is None:
@@ -465,9 +387,8 @@ def tell_runner(kind, content, *, glue=None):
     display({f"{_GLUE_PREFIX}text/plain": kind if glue is None else glue}, raw=True, metadata=metadata)
 
 
-def _plain_context(name, value):
-    missing = value is None or (isinstance(value, numbers.Real) and math.isnan(value))
-    return None if missing else _plain(name, value)
+def _missing(value):
+    return value is None or (isinstance(value, numbers.Real) and math.isnan(value))
 
 
 def _plain(name, value):

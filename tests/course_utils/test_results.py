@@ -7,9 +7,9 @@ from course_utils.errors import ArgumentError, CourseError
 
 @pytest.fixture(autouse=True)
 def _fresh_log():
-    results.clear()
+    results._records.clear()
     yield
-    results.clear()
+    results._records.clear()
 
 
 @pytest.mark.parametrize(
