@@ -9,13 +9,12 @@ import numpy as np
 from keras import layers
 from sklearn.dummy import DummyClassifier
 
-from course_utils.architecture import describe, diagram
+from course_utils.architecture import describe
 from course_utils.errors import ArgumentError, check_integer, check_number, moved_names
 
 __all__ = [
     "compact_convnet",
     "describe",
-    "diagram",
     "embedding_model",
     "fashion_mlp",
     "fashion_model",
@@ -33,7 +32,8 @@ __all__ = [
 
 __getattr__ = moved_names(
     __name__,
-    {
+    {"diagram": "course_utils.plots.show_architecture"}
+    | {
         name: f"course_utils.training.{name}"
         for name in (
             "OneCycle",
