@@ -1,4 +1,4 @@
-"""Drawings of ten kinds of objects, each in two or three views, for :mod:`synthetic_objects`."""
+"""Drawings of ten kinds of objects, each in two or three views, for :mod:`objects`."""
 
 import numpy as np
 

@@ -6,8 +6,8 @@ import functools
 import cv2
 import numpy as np
 
-from course_utils.datasets.synthetic_drawing import check_ids, check_rng, keyed_rng
-from course_utils.datasets.synthetic_strokes import pen_curve, read_strokes
+from course_utils.datasets.synthetic.drawing import check_ids, check_rng, keyed_rng
+from course_utils.datasets.synthetic.strokes import pen_curve, read_strokes
 from course_utils.errors import ArgumentError, check_integer
 
 __all__ = ["characters"]
@@ -169,9 +169,9 @@ def characters(ids, drawers, *, seed, rng):
     >>> images.shape, np.unique(images).tolist()
     ((2, 105, 105, 1), [0, 255])
     """
-    ids = check_ids("characters", "ids", ids)
-    drawers = check_ids("characters", "drawers", drawers)
-    check_rng("characters", rng)
+    ids = check_ids("ids", ids)
+    drawers = check_ids("drawers", drawers)
+    check_rng(rng)
     if len(ids) != len(drawers):
         raise ArgumentError(f"drawers has {len(drawers)} values, ids {len(ids)}; it must have as many")
     seed = check_integer("seed", seed, minimum=0)

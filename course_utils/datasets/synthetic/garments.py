@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from course_utils.datasets.synthetic_canvas import Canvas
-from course_utils.datasets.synthetic_drawing import (
+from course_utils.datasets.synthetic.canvas import Canvas
+from course_utils.datasets.synthetic.drawing import (
     affine,
     check_ids,
     check_rng,
@@ -524,6 +524,6 @@ def garments(labels, *, rng):
     >>> images.shape, images.dtype
     ((2, 28, 28, 1), dtype('uint8'))
     """
-    labels = check_ids("garments", "labels", labels, maximum=9)
-    check_rng("garments", rng)
+    labels = check_ids("labels", labels, maximum=9)
+    check_rng(rng)
     return in_chunks(_draw_garments, labels, rng, (_SIZE, _SIZE, 1))

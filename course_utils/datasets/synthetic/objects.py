@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from course_utils.datasets.synthetic_canvas import Canvas
-from course_utils.datasets.synthetic_drawing import (
+from course_utils.datasets.synthetic.canvas import Canvas
+from course_utils.datasets.synthetic.drawing import (
     affine,
     check_ids,
     check_rng,
@@ -15,7 +15,7 @@ from course_utils.datasets.synthetic_drawing import (
     random_field,
     warp,
 )
-from course_utils.datasets.synthetic_object_shapes import DARK, DRAWINGS, LIGHT, SECOND, SHAPE
+from course_utils.datasets.synthetic.object_shapes import DARK, DRAWINGS, LIGHT, SECOND, SHAPE
 
 __all__ = ["OBJECT_NAMES", "objects"]
 
@@ -181,6 +181,6 @@ def objects(labels, *, rng):
     >>> objects([1, 9], rng=np.random.default_rng(0)).shape
     (2, 32, 32, 3)
     """
-    labels = check_ids("objects", "labels", labels, maximum=9)
-    check_rng("objects", rng)
+    labels = check_ids("labels", labels, maximum=9)
+    check_rng(rng)
     return in_chunks(_draw_objects, labels, rng, (_SIZE, _SIZE, 3))

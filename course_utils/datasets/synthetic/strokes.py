@@ -9,7 +9,7 @@ import functools
 import cv2
 import numpy as np
 
-from course_utils.datasets.synthetic_drawing import (
+from course_utils.datasets.synthetic.drawing import (
     affine,
     check_ids,
     check_rng,
@@ -431,8 +431,8 @@ def plain_digits(labels, *, rng):
     >>> plain_digits([4, 2], rng=np.random.default_rng(0)).shape
     (2, 28, 28, 1)
     """
-    labels = check_ids("plain_digits", "labels", labels, maximum=9)
-    check_rng("plain_digits", rng)
+    labels = check_ids("labels", labels, maximum=9)
+    check_rng(rng)
     return in_chunks(_draw_digits, labels, rng, (28, 28, 1))
 
 
@@ -462,6 +462,6 @@ def kuzushiji_like(labels, *, rng):
     >>> kuzushiji_like([0, 1, 2], rng=np.random.default_rng(0)).shape
     (3, 28, 28, 1)
     """
-    labels = check_ids("kuzushiji_like", "labels", labels, maximum=9)
-    check_rng("kuzushiji_like", rng)
+    labels = check_ids("labels", labels, maximum=9)
+    check_rng(rng)
     return in_chunks(_draw_kana, labels, rng, (28, 28, 1))

@@ -22,13 +22,13 @@ __all__ = [
 CHUNK = 256
 
 
-def check_ids(function, name, values, *, maximum=None):
+def check_ids(name, values, *, maximum=None):
     """Return `values` as a 1-D ``int64`` array if they are whole numbers from 0 to `maximum`.
 
     Parameters
     ----------
-    function, name : str
-        The function and the argument that the message names.
+    name : str
+        The argument that the message names.
     values : array_like of int, shape (n,)
         Labels or identities; an empty list is legal.
     maximum : int, optional
@@ -45,7 +45,7 @@ def check_ids(function, name, values, *, maximum=None):
 
     Examples
     --------
-    >>> check_ids("garments", "labels", [3, 0, 9], maximum=9)
+    >>> check_ids("labels", [3, 0, 9], maximum=9)
     array([3, 0, 9])
     """
     array = np.asarray(values)
@@ -62,13 +62,11 @@ def check_ids(function, name, values, *, maximum=None):
     return array.astype(np.int64)
 
 
-def check_rng(function, rng):
+def check_rng(rng):
     """Return `rng` if it is a NumPy ``Generator``.
 
     Parameters
     ----------
-    function : str
-        The function that the message names.
     rng : numpy.random.Generator
         The value to check.
 
@@ -83,7 +81,7 @@ def check_rng(function, rng):
 
     Examples
     --------
-    >>> check_rng("garments", 7)
+    >>> check_rng(7)
     Traceback (most recent call last):
     ...
     course_utils.errors.ArgumentError: rng is 7; it must be a numpy.random.Generator

@@ -10,7 +10,7 @@ import functools
 import cv2
 import numpy as np
 
-from course_utils.datasets.synthetic_drawing import check_ids, check_rng, grain, keyed_rng, one_each, random_field
+from course_utils.datasets.synthetic.drawing import check_ids, check_rng, grain, keyed_rng, one_each, random_field
 from course_utils.errors import ArgumentError, check_integer
 
 __all__ = ["pedestrians"]
@@ -489,9 +489,9 @@ def pedestrians(ids, cameras, *, seed, rng):
     >>> pedestrians([5, 5], [1, 2], seed=0, rng=np.random.default_rng(0)).shape
     (2, 128, 64, 3)
     """
-    ids = check_ids("pedestrians", "ids", ids)
-    cameras = check_ids("pedestrians", "cameras", cameras)
-    check_rng("pedestrians", rng)
+    ids = check_ids("ids", ids)
+    cameras = check_ids("cameras", cameras)
+    check_rng(rng)
     if len(ids) != len(cameras):
         raise ArgumentError(f"cameras has {len(cameras)} values, ids {len(ids)}; it must have as many")
     seed = check_integer("seed", seed, minimum=0)

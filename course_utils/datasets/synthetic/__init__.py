@@ -4,12 +4,12 @@ They let every chapter run with no network and no licence to mind, in any number
 thing: a score on them says nothing about the real set, and the loaders warn so (``SyntheticDataWarning``).
 """
 
-from course_utils.datasets.synthetic_characters import characters
-from course_utils.datasets.synthetic_garments import GARMENT_NAMES, garments
-from course_utils.datasets.synthetic_houses import house_digits
-from course_utils.datasets.synthetic_objects import OBJECT_NAMES, objects
-from course_utils.datasets.synthetic_people import pedestrians
-from course_utils.datasets.synthetic_strokes import DIGIT_NAMES, KANA_NAMES, kuzushiji_like, plain_digits
+from course_utils.datasets.synthetic.characters import characters
+from course_utils.datasets.synthetic.garments import GARMENT_NAMES, garments
+from course_utils.datasets.synthetic.houses import house_digits
+from course_utils.datasets.synthetic.objects import OBJECT_NAMES, objects
+from course_utils.datasets.synthetic.people import pedestrians
+from course_utils.datasets.synthetic.strokes import DIGIT_NAMES, KANA_NAMES, kuzushiji_like, plain_digits
 
 __all__ = [
     "CLASS_NAMES",

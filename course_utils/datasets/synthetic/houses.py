@@ -5,7 +5,7 @@ import functools
 import cv2
 import numpy as np
 
-from course_utils.datasets.synthetic_drawing import (
+from course_utils.datasets.synthetic.drawing import (
     affine,
     check_ids,
     check_rng,
@@ -15,7 +15,7 @@ from course_utils.datasets.synthetic_drawing import (
     random_field,
     warp,
 )
-from course_utils.datasets.synthetic_strokes import (
+from course_utils.datasets.synthetic.strokes import (
     DIGITS,
     GLYPH_HEIGHT,
     GLYPH_SIZE,
@@ -278,6 +278,6 @@ def house_digits(labels, *, rng):
     >>> house_digits([4, 2], rng=np.random.default_rng(0)).shape
     (2, 32, 32, 3)
     """
-    labels = check_ids("house_digits", "labels", labels, maximum=9)
-    check_rng("house_digits", rng)
+    labels = check_ids("labels", labels, maximum=9)
+    check_rng(rng)
     return in_chunks(_draw_house_digits, labels, rng, (_SIZE, _SIZE, 3))
