@@ -1,25 +1,27 @@
-"""Characters of invented alphabets in many hands: the stand-in for Omniglot (Lake et al., 2015)."""
+"""Characters of invented alphabets in many hands: the synthetic set for Omniglot (Lake et al., 2015)."""
 
-import dataclasses
 import functools
 
 import cv2
 import numpy as np
 
-from course_utils.datasets.synthetic.drawing import check_ids, check_rng, keyed_rng
+from course_utils.datasets.synthetic.drawing import check_identities, crop_square, draw_labelled, keyed_rng
 from course_utils.datasets.synthetic.strokes import pen_curve, read_strokes
-from course_utils.errors import ArgumentError, check_integer
 
-__all__ = ["characters"]
+__all__ = ["characters", "kuzushiji_like"]
+
+KANA_NAMES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
 _SIZE = 105
 _ALPHABET = 20
+_KANA_SEED = 20181204
+_KANA_DRAWERS = 500
 
 # Single strokes from (0, 0) to (1, 0), to be stretched, turned and placed.
 _STROKES = tuple(
     read_strokes(text)[0]
     for text in (
-        "0,0 100,0",
+        "0,0 50,0 100,0",
         "0,0 50,-25 100,0",
         "0,0 20,-45 80,-45 100,0",
         "0,0 80,0 80,0 100,35",
@@ -39,129 +41,63 @@ _ANCHORS = np.array([(x, y) for y in (0.0, 0.5, 1.0) for x in (0.0, 0.5, 1.0)])
 def _skeleton(seed, identity):
     """Invent one character, a tuple of strokes in the unit square: a function of the seed and the number.
 
-    Twenty characters in a row form an alphabet: they draw on the same few strokes, so they are alike.
+    Twenty characters in a row form an alphabet: they share the same few strokes, so they are alike.
     """
-    alphabet = keyed_rng(seed, 3, identity // _ALPHABET)
-    favourites = alphabet.choice(len(_STROKES), 4, replace=False)
-    usual_count = alphabet.integers(2, 4)
+    favourites = keyed_rng(seed, 3, identity // _ALPHABET).choice(len(_STROKES), 4, replace=False)
     rng = keyed_rng(seed, 4, identity)
     strokes = []
-    for _ in range(max(1, usual_count + rng.integers(-1, 2))):
-        shape = _STROKES[favourites[rng.integers(len(favourites))]]
-        start, end = _ANCHORS[rng.choice(len(_ANCHORS), 2, replace=False)]
+    for _ in range(rng.integers(2, 5)):
+        shape = _STROKES[rng.choice(favourites)]
+        start, end = rng.permutation(_ANCHORS)[:2]
         if strokes and rng.random() < 0.75:
-            earlier = strokes[rng.integers(len(strokes))]
-            start = earlier[rng.integers(len(earlier))]
-        if rng.random() < 0.6:
-            axis = rng.integers(2)
-            end[axis] = start[axis]
+            start = rng.choice(strokes[rng.integers(len(strokes))])
         if np.linalg.norm(end - start) < 0.4:
-            end = np.where(start > 0.5, start - 0.7, start + 0.7) * (1, 0.9)
-        strokes.append(_place(shape, start, end, flip=rng.random() < 0.5))
+            end = np.where(start > 0.5, start - 0.7, start + 0.7)
+        along = end - start
+        across = np.array([-along[1], along[0]]) * rng.choice([-1, 1])
+        strokes.append(start + shape[:, :1] * along + shape[:, 1:] * across)
     return tuple(strokes)
-
-
-def _place(shape, start, end, *, flip):
-    """Lay a stroke between two points."""
-    along = end - start
-    across = np.array([-along[1], along[0]]) * (-1 if flip else 1)
-    return start + shape[:, :1] * along + shape[:, 1:] * across
-
-
-@dataclasses.dataclass(frozen=True)
-class _Hand:
-    """How one drawer writes."""
-
-    slant: float
-    turn: float
-    aspect: float
-    size: float
-    width: int
-    jitter: float
-    curl: float
-    tremor: float
-    loose_ends: float
 
 
 @functools.lru_cache(maxsize=1024)
 def _hand(seed, drawer):
-    """Give one drawer a hand: a function of the seed and the number."""
+    """One drawer's slant, proportions and size as a matrix, the pen's width in pixels, and the unsteadiness."""
     rng = keyed_rng(seed, 5, drawer)
-    return _Hand(
-        slant=rng.normal(0.05, 0.2),
-        turn=rng.normal(0, 0.08),
-        aspect=np.exp(rng.normal(0, 0.14)),
-        size=rng.uniform(0.42, 0.68),
-        width=int(rng.choice([2, 3, 4], p=[0.15, 0.6, 0.25])),
-        jitter=rng.uniform(0.03, 0.075),
-        curl=rng.normal(0, 0.1),
-        tremor=rng.gamma(1.5, 0.004),
-        loose_ends=rng.uniform(0, 0.07),
-    )
+    aspect = np.exp(rng.normal(0, 0.14))
+    matrix = np.array([[aspect, -rng.normal(0.05, 0.23)], [rng.normal(0, 0.12), 1 / aspect]]) * rng.uniform(0.42, 0.68)
+    return matrix, int(rng.integers(2, 5)), rng.uniform(0.03, 0.08)
 
 
-def _write_stroke(points, hand, rng):
-    """One stroke in one hand: points move, straight runs bend, ends are over- or undershot, the line trembles."""
-    moved = points + rng.normal(0, hand.jitter, points.shape)
-    moved[0] += (points[0] - points[1]) * rng.normal(0, hand.loose_ends)
-    moved[-1] += (points[-1] - points[-2]) * rng.normal(0, hand.loose_ends)
-    if len(moved) == 2:
-        run = moved[1] - moved[0]
-        middle = moved.mean(axis=0) + np.array([-run[1], run[0]]) * (hand.curl + rng.normal(0, 0.04))
-        moved = np.stack([moved[0], middle, moved[1]])
-    curve = pen_curve(moved)
-    steps = rng.normal(0, 1, curve.shape)
-    return curve + hand.tremor * cv2.GaussianBlur(steps, (1, 5), 0) * 2
-
-
-def _write_character(strokes, hand, rng):
+def _write(seed, identity, drawer, rng):
     """Write one character on paper, (105, 105) uint8: ink 0, paper 255."""
-    curves = [_write_stroke(points, hand, rng) for points in strokes]
+    matrix, width, jitter = _hand(seed, drawer)
+    matrix = matrix + rng.normal(0, 0.04, (2, 2))
+    curves = [
+        pen_curve(points + rng.normal(0, jitter, points.shape)) @ matrix.T for points in _skeleton(seed, identity)
+    ]
     everything = np.concatenate(curves)
-    middle = (everything.min(axis=0) + everything.max(axis=0)) / 2
-    angle = hand.turn + rng.normal(0, 0.06)
-    cos, sin = np.cos(angle), np.sin(angle)
-    size = _SIZE * hand.size * np.exp(rng.normal(0, 0.08))
-    stretch = np.exp(rng.normal(0, 0.06)) * hand.aspect
-    matrix = np.array([[cos, -sin], [sin, cos]]) @ np.array([[1, -hand.slant], [0, 1]]) * (stretch, 1 / stretch)
-    extent = np.ptp((everything - middle) @ matrix.T, axis=0) * size
-    size *= min(1.0, 0.94 * _SIZE / extent.max())
-    room = np.maximum(0, (_SIZE - extent) / 2 - 4)
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    unit = _SIZE * min(1.0, 0.94 / (high - low).max())
+    room = np.maximum(0, (_SIZE - (high - low) * unit) / 2 - 4)
     centre = _SIZE / 2 + np.clip(rng.normal(0, 7, 2), -room, room)
     paper = np.full((_SIZE, _SIZE), 255, dtype=np.uint8)
     for curve in curves:
-        pixels = np.round(((curve - middle) @ matrix.T * size + centre) * 16).astype(np.int32)
-        cv2.polylines(paper, [pixels], False, 0, hand.width, cv2.LINE_8, 4)
+        pixels = np.round(((curve - (low + high) / 2) * unit + centre) * 16).astype(np.int32)
+        cv2.polylines(paper, [pixels], False, 0, width, cv2.LINE_8, 4)
     return paper
 
 
 def characters(ids, drawers, *, seed, rng):
-    """Write characters of invented alphabets, one hand a drawer: ink 0 on paper 255, as in Omniglot.
+    """Characters of invented alphabets, one hand per drawer: ink 0 on paper 255, as in Omniglot.
 
     The skeleton of a character is a function of ``(seed, id)``, a drawer's hand one of ``(seed, drawer)``: slant,
-    size, proportions, width of the pen, unsteadiness, bending. What differs when the same drawer writes the same
-    character again comes from `rng`. Ids 0 to 19 share an alphabet, 20 to 39 the next one, and so on.
-
-    Parameters
-    ----------
-    ids : array_like of int, shape (n,)
-        Characters, 0 or more.
-    drawers : array_like of int, shape (n,)
-        Drawers, 0 or more.
-    seed : int
-        Which world: other seeds have other alphabets and hands.
-    rng : numpy.random.Generator
-        Source of what changes from image to image.
+    size, proportions, width of the pen, unsteadiness. What differs when the same drawer writes the same character
+    again comes from `rng`. Ids 0 to 19 share an alphabet, 20 to 39 the next one, and so on.
+    Arguments and errors are those of :func:`pedestrians`, with drawers in place of cameras.
 
     Returns
     -------
     ndarray of uint8, shape (n, 105, 105, 1)
-
-    Raises
-    ------
-    ArgumentError
-        If `ids` or `drawers` is not a 1-D integer array without negative values, their lengths differ, `seed` is no
-        whole number of at least 0, or `rng` no generator.
 
     Examples
     --------
@@ -169,13 +105,33 @@ def characters(ids, drawers, *, seed, rng):
     >>> images.shape, np.unique(images).tolist()
     ((2, 105, 105, 1), [0, 255])
     """
-    ids = check_ids("ids", ids)
-    drawers = check_ids("drawers", drawers)
-    check_rng(rng)
-    if len(ids) != len(drawers):
-        raise ArgumentError(f"drawers has {len(drawers)} values, ids {len(ids)}; it must have as many")
-    seed = check_integer("seed", seed, minimum=0)
-    images = np.empty((len(ids), _SIZE, _SIZE, 1), dtype=np.uint8)
-    for image, identity, drawer in zip(images, ids.tolist(), drawers.tolist(), strict=True):
-        image[:, :, 0] = _write_character(_skeleton(seed, identity), _hand(seed, drawer), rng)
+    pairs, seed = check_identities(ids, "drawers", drawers, seed=seed, rng=rng)
+    images = np.empty((len(pairs), _SIZE, _SIZE, 1), dtype=np.uint8)
+    for image, (identity, drawer) in zip(images, pairs, strict=True):
+        image[:, :, 0] = _write(seed, identity, drawer, rng)
     return images
+
+
+def _draw_kana(labels, rng):
+    """Three of the invented characters for each class, cropped and shrunk."""
+    forms, drawers = 3 * labels + rng.integers(0, 3, len(labels)), rng.integers(0, _KANA_DRAWERS, len(labels))
+    written = (_write(_KANA_SEED, int(form), int(drawer), rng) for form, drawer in zip(forms, drawers, strict=True))
+    return np.stack([crop_square(255 - paper[..., None], 28) for paper in written])
+
+
+def kuzushiji_like(labels, *, rng):
+    """Ten classes of invented characters, three forms each, in place of Kuzushiji-MNIST (Clanuwat et al., 2018).
+
+    Light on black. They stand in for the ten syllables and do not look like them.
+    Arguments and errors are those of :func:`plain_digits`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, 28, 28, 1)
+
+    Examples
+    --------
+    >>> kuzushiji_like([0, 1, 2], rng=np.random.default_rng(0)).shape
+    (3, 28, 28, 1)
+    """
+    return draw_labelled(_draw_kana, labels, rng, (28, 28, 1))

@@ -1,53 +1,29 @@
-"""What the procedural generators share: argument checks, batches of warps, random fields and soft masks."""
+"""What the generators share: argument checks, batches of warps, random fields and soft masks."""
 
 import functools
 
 import cv2
 import numpy as np
 
-from course_utils.errors import ArgumentError
+from course_utils.errors import ArgumentError, check_integer
 
 __all__ = [
     "affine",
-    "check_ids",
-    "check_rng",
+    "check_identities",
+    "crop_square",
+    "draw_labelled",
     "grain",
-    "in_chunks",
     "keyed_rng",
     "one_each",
     "random_field",
     "warp",
 ]
 
-CHUNK = 256
+_CHUNK = 256
 
 
-def check_ids(name, values, *, maximum=None):
-    """Return `values` as a 1-D ``int64`` array if they are whole numbers from 0 to `maximum`.
-
-    Parameters
-    ----------
-    name : str
-        The argument that the message names.
-    values : array_like of int, shape (n,)
-        Labels or identities; an empty list is legal.
-    maximum : int, optional
-        Largest legal value; by default there is none.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-
-    Raises
-    ------
-    ArgumentError
-        If `values` is not one-dimensional, not of an integer dtype, or holds a value outside the bounds.
-
-    Examples
-    --------
-    >>> check_ids("labels", [3, 0, 9], maximum=9)
-    array([3, 0, 9])
-    """
+def _check_ids(name, values, *, maximum=None):
+    """Return `values` as a 1-D ``int64`` array if they are whole numbers from 0 to `maximum`; none at all are legal."""
     array = np.asarray(values)
     if array.ndim != 1:
         raise ArgumentError(f"{name} has {array.ndim} dimensions; it must have 1")
@@ -62,44 +38,38 @@ def check_ids(name, values, *, maximum=None):
     return array.astype(np.int64)
 
 
-def check_rng(rng):
-    """Return `rng` if it is a NumPy ``Generator``.
+def _check_rng(rng):
+    if not isinstance(rng, np.random.Generator):
+        raise ArgumentError(f"rng is {rng!r}; it must be a numpy.random.Generator")
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        The value to check.
 
-    Returns
-    -------
-    numpy.random.Generator
+def check_identities(ids, name, others, *, seed, rng):
+    """Check what is drawn by identity, and return the pairs of an identity and another number, and the seed.
 
-    Raises
-    ------
-    ArgumentError
-        If `rng` is anything else, a bare seed included.
+    `ids` and `others`, which messages call `name`, are integer arrays of shape (n,); all numbers and the `seed` are
+    0 or more, and `rng` is a generator. Anything else is an :class:`ArgumentError`.
 
     Examples
     --------
-    >>> check_rng(7)
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.ArgumentError: rng is 7; it must be a numpy.random.Generator
+    >>> check_identities([5, 6], "cameras", [1, 1], seed=0, rng=np.random.default_rng(0))
+    ([(5, 1), (6, 1)], 0)
     """
-    if not isinstance(rng, np.random.Generator):
-        raise ArgumentError(f"rng is {rng!r}; it must be a numpy.random.Generator")
-    return rng
+    ids, others = _check_ids("ids", ids), _check_ids(name, others)
+    _check_rng(rng)
+    if len(ids) != len(others):
+        raise ArgumentError(f"{name} has {len(others)} values, ids {len(ids)}; it must have as many")
+    return list(zip(ids.tolist(), others.tolist(), strict=True)), check_integer("seed", seed, minimum=0)
 
 
-def in_chunks(draw, labels, rng, shape):
-    """Fill a ``uint8`` array of images by drawing `CHUNK` of them at a time, so that memory stays small.
+def draw_labelled(draw, labels, rng, shape):
+    """Check labels of ten classes, and draw their images a few hundred at a time, so that memory stays small.
 
     Parameters
     ----------
     draw : callable
         ``draw(labels, rng)`` returns numbers of shape ``(len(labels), *shape)`` on the scale 0 to 255.
-    labels : ndarray, shape (n, ...)
-        What to draw.
+    labels : array_like of int, shape (n,)
+        0 to 9.
     rng : numpy.random.Generator
         Source of all randomness, used in order.
     shape : tuple of int
@@ -109,15 +79,22 @@ def in_chunks(draw, labels, rng, shape):
     -------
     ndarray of uint8, shape (n, *shape)
 
+    Raises
+    ------
+    ArgumentError
+        If `labels` is not a 1-D integer array of values 0 to 9, or `rng` not a generator.
+
     Examples
     --------
-    >>> in_chunks(lambda k, rng: np.full((len(k), 1, 1, 1), 300.0), np.arange(2), None, (1, 1, 1)).ravel()
+    >>> draw_labelled(lambda labels, rng: labels + 300.0, [0, 1], np.random.default_rng(), (1, 1, 1)).ravel()
     array([255, 255], dtype=uint8)
     """
+    labels = _check_ids("labels", labels, maximum=9)
+    _check_rng(rng)
     images = np.empty((len(labels), *shape), dtype=np.uint8)
-    for start in range(0, len(labels), CHUNK):
-        drawn = draw(labels[start : start + CHUNK], rng)
-        images[start : start + CHUNK] = np.clip(drawn, 0, 255).reshape(-1, *shape)
+    for start in range(0, len(labels), _CHUNK):
+        drawn = draw(labels[start : start + _CHUNK], rng)
+        images[start : start + _CHUNK] = np.clip(drawn, 0, 255).reshape(-1, *shape)
     return images
 
 
@@ -164,36 +141,39 @@ def affine(*, source, target, scale_x, scale_y, angle, shear, shift_x, shift_y):
 
 
 def warp(atlas, picks, matrices, size):
-    """Warp one atlas entry for each image.
+    """Warp entry ``picks[i]`` of an atlas by ``matrices[i]``, an inverse map from :func:`affine`, for each image i.
 
-    Parameters
-    ----------
-    atlas : ndarray of uint8, shape (m, h, w) or (m, h, w, c)
-        The drawings, at most 4 channels each.
-    picks : ndarray of int, shape (n,)
-        Which drawing each image takes.
-    matrices : ndarray, shape (n, 2, 3)
-        Inverse maps from :func:`affine`.
-    size : int or tuple of int
-        Side of the images written, or their (height, width), in pixels.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, height, width) or (n, height, width, c)
+    The atlas is uint8, shape (m, h, w) or (m, h, w, c) with c at most 4; the result (n, size, size) or
+    (n, size, size, c).
 
     Examples
     --------
     >>> atlas = np.full((1, 4, 4), 9, dtype=np.uint8)
-    >>> warp(atlas, np.zeros(1, dtype=int), np.array([[[2.0, 0, 0.5], [0, 2.0, 0.5]]]), 2)
-    array([[[9, 9],
-            [9, 9]]], dtype=uint8)
+    >>> warp(atlas, np.zeros(1, dtype=int), np.array([[[2.0, 0, 0.5], [0, 2.0, 0.5]]]), 2).tolist()
+    [[[9, 9], [9, 9]]]
     """
-    height, width = (size, size) if np.isscalar(size) else size
-    warped = np.empty((len(picks), height, width, *atlas.shape[3:]), dtype=np.uint8)
+    warped = np.empty((len(picks), size, size, *atlas.shape[3:]), dtype=np.uint8)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     for image, pick, matrix in zip(warped, picks, matrices, strict=True):
-        cv2.warpAffine(atlas[pick], matrix, (width, height), dst=image, flags=flags)
+        cv2.warpAffine(atlas[pick], matrix, (size, size), dst=image, flags=flags)
     return warped
+
+
+def crop_square(layers, size):
+    """Crop `layers`, uint8 (h, w, c), to what the first one shows, pad to a square, and shrink it to `size` pixels.
+
+    Examples
+    --------
+    >>> spot = np.zeros((40, 40, 1), dtype=np.uint8)
+    >>> spot[10:20, 30:34] = 255
+    >>> crop_square(spot, 10)[0]
+    array([  0,   0,   0, 255, 255, 255, 255,   0,   0,   0], dtype=uint8)
+    """
+    left, top, width, height = cv2.boundingRect(layers[..., 0])
+    square = np.zeros((max(width, height), max(width, height), layers.shape[2]), dtype=np.uint8)
+    row, column = (len(square) - height) // 2, (len(square) - width) // 2
+    square[row : row + height, column : column + width] = layers[top : top + height, left : left + width]
+    return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
 
 
 @functools.cache
@@ -204,23 +184,10 @@ def _interpolation(size, cells):
 
 
 def random_field(rng, n, size, cells):
-    """Draw smooth random fields: white noise on a coarse grid, interpolated.
+    """Make `n` smooth random fields: white noise on a grid of `cells` by `cells`, interpolated.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of all randomness.
-    n : int
-        Number of fields.
-    size : int or tuple of int
-        Side, or (height, width), in pixels.
-    cells : int
-        Side of the coarse grid: more cells, finer grain.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, height, width)
-        Mean near 0, standard deviation near 1.
+    `size` is a side or (height, width) in pixels. The fields are float32, shape (n, height, width), with a mean near
+    0 and a standard deviation near 1.
 
     Examples
     --------
@@ -233,22 +200,9 @@ def random_field(rng, n, size, cells):
 
 
 def grain(rng, n, size, strength):
-    """Draw grey noise, independent from pixel to pixel.
+    """Make grey noise as :func:`random_field` does, independent from pixel to pixel.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of all randomness.
-    n : int
-        Number of images.
-    size : int or tuple of int
-        Side, or (height, width), in pixels.
-    strength : ndarray, shape (n,)
-        Standard deviation in each image.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, height, width)
+    `strength`, shape (n,), is the standard deviation in each image.
 
     Examples
     --------
@@ -260,16 +214,7 @@ def grain(rng, n, size, strength):
 
 
 def one_each(values):
-    """Give per-image numbers two trailing axes, so that they broadcast over height and width.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-        One number an image.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, 1, 1)
+    """Give per-image numbers, shape (n,), two trailing axes (float32), so that they broadcast over height and width.
 
     Examples
     --------
@@ -280,18 +225,7 @@ def one_each(values):
 
 
 def keyed_rng(seed, *keys):
-    """Make a generator that depends on `seed` and `keys` alone, whatever was drawn before.
-
-    Parameters
-    ----------
-    seed : int
-        The data set's seed, 0 or more.
-    *keys : int
-        For instance the kind of thing drawn and its identity, each 0 or more.
-
-    Returns
-    -------
-    numpy.random.Generator
+    """Make a generator that depends on `seed` and `keys` alone, whatever was made before.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Glyphs drawn with a pen: handwritten digits (for MNIST) and cursive kana (for Kuzushiji-MNIST).
+"""Glyphs written with a pen, and handwritten digits made of them: the synthetic set for MNIST.
 
 A glyph is kept as a distance map: how far each pixel lies inside the ink (positive) or outside it. Distances
 survive warping, and the weight and softness of the stroke can then be chosen for each image.
@@ -9,27 +9,13 @@ import functools
 import cv2
 import numpy as np
 
-from course_utils.datasets.synthetic.drawing import (
-    affine,
-    check_ids,
-    check_rng,
-    grain,
-    in_chunks,
-    one_each,
-    random_field,
-    warp,
-)
+from course_utils.datasets.synthetic.drawing import affine, draw_labelled, one_each, warp
 
 __all__ = [
     "DIGITS",
-    "DIGIT_NAMES",
-    "GLYPH_HEIGHT",
-    "GLYPH_SIZE",
-    "KANA_NAMES",
     "decode_distance",
     "distance_map",
     "encode_distance",
-    "kuzushiji_like",
     "pen_curve",
     "plain_digits",
     "read_strokes",
@@ -37,13 +23,13 @@ __all__ = [
 ]
 
 DIGIT_NAMES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
-KANA_NAMES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
 GLYPH_SIZE = 64
 GLYPH_HEIGHT = 44
 _LEVELS = 8.0
 _OVERSAMPLE = 2
 _MARGIN = 12
+_HANDS = 160
 
 # Strokes through points "x,y", in hundredths of a glyph's height, y down; a bar lifts the pen; a repeated
 # point is a corner. Each glyph has several ways to be written.
@@ -97,61 +83,11 @@ _DIGITS = (
     ),
 )
 
-_KANA = (
-    (  # o
-        "10,27 72,24 | 40,0 40,40 36,85 15,95 10,75 50,50 90,65 65,97 | 75,8 97,25",
-        "20,20 60,15 40,50 15,85 30,95 55,60 90,70 70,100 | 80,10 95,30",
-    ),
-    (  # ki
-        "18,20 80,12 | 12,42 90,31 | 40,0 76,64 | 22,70 25,92 55,100 85,94",
-        "15,15 85,10 30,35 90,35 40,60 70,70 30,85 60,100",
-    ),
-    (  # su
-        "5,20 95,18 | 58,0 58,50 42,68 28,55 42,42 58,55 30,100",
-        "10,15 90,12 55,30 60,75 40,98 25,80 | 30,45 40,60",
-    ),
-    (  # tsu
-        "5,35 50,18 90,32 90,62 60,88 25,96",
-        "10,10 18,75 30,50 45,20 50,70 75,10 92,50 75,95",
-    ),
-    (  # na
-        "5,22 52,17 | 32,0 10,60 | 70,15 94,30 | 65,38 67,78 45,95 30,85 50,74 95,93",
-        "10,20 60,15 20,60 75,30 60,75 35,95 30,78 90,95",
-    ),
-    (  # ha
-        "12,5 6,50 14,95 20,80 | 35,28 95,26 | 68,3 70,78 50,95 38,85 55,74 96,93",
-        "15,0 10,60 20,75 40,30 85,20 70,60 45,95 95,90",
-    ),
-    (  # ma
-        "12,18 88,17 | 16,42 85,40 | 50,0 52,75 32,98 14,86 35,73 90,94",
-        "20,12 80,8 25,35 85,33 50,55 45,90 20,90 85,100",
-    ),
-    (  # ya
-        "5,45 50,20 88,20 85,45 58,52 | 54,0 63,16 | 22,10 52,100",
-        "10,50 60,15 95,25 75,50 40,30 30,10 45,60 60,100",
-    ),
-    (  # re
-        "28,0 28,100 | 5,25 32,22 5,80 5,80 55,22 66,50 70,92 100,80",
-        "20,0 22,95 10,70 45,25 60,30 50,80 70,95 98,85",
-    ),
-    (  # wo
-        "12,18 82,15 | 45,0 12,55 12,55 45,40 55,70 | 92,34 45,62 38,90 88,97",
-        "20,10 75,12 30,50 60,45 85,35 35,70 40,97 90,95",
-    ),
-)
-
 
 def read_strokes(text):
     """Read strokes from their compact form: points ``x,y`` in hundredths, a bar between strokes.
 
-    Parameters
-    ----------
-    text : str
-        For instance ``"50,0 50,100 | 20,100 80,100"``.
-
-    Returns
-    -------
-    list of ndarray of float64, shape (k, 2)
+    Returns a list of float64 arrays, shape (k, 2).
 
     Examples
     --------
@@ -162,22 +98,14 @@ def read_strokes(text):
 
 
 DIGITS = tuple(tuple(read_strokes(style) for style in styles) for styles in _DIGITS)
-KANA = tuple(tuple(read_strokes(style) for style in styles) for styles in _KANA)
+"""For each digit its ways to be written, a list of strokes each."""
 
 
 def pen_curve(points, samples=10):
     """Run a smooth curve through points (a uniform Catmull-Rom spline).
 
-    Parameters
-    ----------
-    points : array_like, shape (k, 2)
-        At least two points; a repeated one is a corner.
-    samples : int
-        Points on the curve for each step between two given ones.
-
-    Returns
-    -------
-    ndarray of float64, shape ((k - 1) * samples + 1, 2)
+    `points`, shape (k, 2), are at least two; a repeated one is a corner. The curve has `samples` points for each step
+    between two of them, and the last one: float64, shape ((k - 1) * samples + 1, 2).
 
     Examples
     --------
@@ -198,23 +126,10 @@ def pen_curve(points, samples=10):
 
 
 def vary_strokes(strokes, rng, *, jitter, join=0.0):
-    """Write the same strokes once more, by another hand: points move, the pen may stay down between strokes.
+    """Write the same strokes once more, by another hand: smooth curves, float64, shape (m, 2) each.
 
-    Parameters
-    ----------
-    strokes : list of array_like, shape (k, 2)
-        As in `DIGITS`: points in glyph heights.
-    rng : numpy.random.Generator
-        Source of all randomness.
-    jitter : float
-        Standard deviation of each point's move, in glyph heights.
-    join : float
-        Probability that a stroke runs into the next one.
-
-    Returns
-    -------
-    list of ndarray of float64, shape (m, 2)
-        Smooth curves.
+    `strokes` are as in `DIGITS`. Each point moves by a normal `jitter`, in glyph heights; with the probability `join`
+    the pen stays down, and a stroke runs into the next one.
 
     Examples
     --------
@@ -234,27 +149,15 @@ def vary_strokes(strokes, rng, *, jitter, join=0.0):
     return [pen_curve(points) for points in moved]
 
 
-def distance_map(curves, *, widths, centre="box"):
-    """Ink curves on a square and turn the ink into a distance map.
+def distance_map(curves, widths, *, by_mass=False):
+    """Ink curves on a square and turn the ink into a distance map, uint8 (GLYPH_SIZE, GLYPH_SIZE).
 
-    Parameters
-    ----------
-    curves : list of ndarray, shape (m, 2)
-        In glyph heights.
-    widths : list of ndarray, shape (m,)
-        Width of the pen at each point, in glyph heights.
-    centre : {"box", "mass"}
-        What is put in the middle: the bounding box, or the centre of the ink as in MNIST.
-
-    Returns
-    -------
-    ndarray of uint8, shape (GLYPH_SIZE, GLYPH_SIZE)
-        See :func:`decode_distance`.
+    `curves`, shape (m, 2) each, and `widths`, the pen's at each point, shape (m,), are in glyph heights. In the middle
+    is the centre of the bounding box, or with `by_mass` that of the ink, as in MNIST.
 
     Examples
     --------
-    >>> curve = np.array([(0.0, 0.0), (0.0, 1.0)])
-    >>> glyph = distance_map([curve], widths=[np.full(2, 0.1)])
+    >>> glyph = distance_map([np.array([(0.0, 0.0), (0.0, 1.0)])], [np.full(2, 0.1)])
     >>> bool(glyph[32, 32] > 128 > glyph[32, 2])
     True
     """
@@ -268,7 +171,7 @@ def distance_map(curves, *, widths, centre="box"):
         thickness = np.maximum(1, np.round(width * unit)).astype(int)
         for start, end, thick in zip(pixels[:-1], pixels[1:], thickness, strict=False):
             cv2.line(ink, start, end, 255, int(thick), cv2.LINE_8, 4)
-    if centre == "mass":
+    if by_mass:
         moments = cv2.moments(ink, True)
         shift = (side - 1) / 2 - np.array([moments["m10"], moments["m01"]]) / moments["m00"]
         dx, dy = np.round(shift).clip(-_MARGIN, _MARGIN)
@@ -277,21 +180,12 @@ def distance_map(curves, *, widths, centre="box"):
 
 
 def encode_distance(ink):
-    """Turn a mask of twice the stored size into a ``uint8`` distance map: 128 on the edge, more inside.
-
-    Parameters
-    ----------
-    ink : ndarray of uint8, shape (2 * GLYPH_SIZE, 2 * GLYPH_SIZE)
-        0 is paper.
-
-    Returns
-    -------
-    ndarray of uint8, shape (GLYPH_SIZE, GLYPH_SIZE)
+    """Turn a mask of twice the stored size (0 is paper) into a distance map: 128 on the edge, more inside.
 
     Examples
     --------
-    >>> int(encode_distance(np.zeros((128, 128), dtype=np.uint8)).max())
-    0
+    >>> encode_distance(np.zeros((128, 128), dtype=np.uint8)).shape
+    (64, 64)
     """
     inside = cv2.distanceTransform(np.uint8(ink > 127), cv2.DIST_L2, 5)
     outside = cv2.distanceTransform(np.uint8(ink <= 127), cv2.DIST_L2, 5)
@@ -300,19 +194,9 @@ def encode_distance(ink):
 
 
 def decode_distance(warped, scale):
-    """Read distances in target pixels back from a warped ``uint8`` map.
+    """Read distances in target pixels back from warped maps (n, h, w): float32, positive inside the ink.
 
-    Parameters
-    ----------
-    warped : ndarray of uint8, shape (n, h, w)
-        Maps after :func:`warp`.
-    scale : ndarray, shape (n,)
-        Target pixels for each pixel of the stored map.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, h, w)
-        Positive inside the ink.
+    `scale`, shape (n,), says how many target pixels a pixel of the stored map makes.
 
     Examples
     --------
@@ -322,49 +206,29 @@ def decode_distance(warped, scale):
     return (warped.astype(np.float32) - 128) * one_each(scale / _LEVELS)
 
 
-def _pen_widths(curve, rng, *, width, swing):
-    """Width along a curve: `width`, swinging slowly as a brush or a hand does."""
+def _pen_widths(curve, rng):
+    """Width along a curve: it swings slowly as a hand does, and tapers."""
     t = np.linspace(0, 1, len(curve))
     wave = np.sin(2 * np.pi * (rng.uniform(0.3, 1.2) * t + rng.random()))
-    taper = 1 - swing * rng.random() * t**2
-    return width * (1 + swing * wave) * taper
+    taper = 1 - 0.15 * rng.random() * t**2
+    return 0.09 * (1 + 0.15 * wave) * taper
 
 
-def _write(styles, rng, *, jitter, join, width, swing, aspect, centre):
-    curves = vary_strokes(styles[rng.integers(len(styles))], rng, jitter=jitter, join=join)
-    squeeze = rng.uniform(*aspect)
+def _write(styles, rng):
+    curves = vary_strokes(styles[rng.integers(len(styles))], rng, jitter=0.045, join=0.1)
+    squeeze = rng.uniform(0.55, 0.95)
     curves = [curve * (squeeze, 1) for curve in curves]
-    widths = [_pen_widths(curve, rng, width=width, swing=swing) for curve in curves]
-    return distance_map(curves, widths=widths, centre=centre)
-
-
-_HANDS = 160
+    return distance_map(curves, [_pen_widths(curve, rng) for curve in curves], by_mass=True)
 
 
 @functools.cache
 def _digit_atlas():
     """Each digit by `_HANDS` hands, (10 * _HANDS, 64, 64), from a seed of its own."""
     rng = np.random.default_rng(19981101)
-    how = {
-        "jitter": 0.045,
-        "join": 0.1,
-        "width": 0.09,
-        "swing": 0.15,
-        "aspect": (0.55, 0.95),
-        "centre": "mass",
-    }
-    return np.stack([_write(styles, rng, **how) for styles in DIGITS for _ in range(_HANDS)])
+    return np.stack([_write(styles, rng) for styles in DIGITS for _ in range(_HANDS)])
 
 
-@functools.cache
-def _kana_atlas():
-    """Each kana by `_HANDS` brushes, (10 * _HANDS, 64, 64), from a seed of its own."""
-    rng = np.random.default_rng(20181204)
-    how = {"jitter": 0.06, "join": 0.45, "width": 0.09, "swing": 0.4, "aspect": (0.7, 1.15), "centre": "box"}
-    return np.stack([_write(styles, rng, **how) for styles in KANA for _ in range(_HANDS)])
-
-
-def _draw_digits(labels, rng):
+def _draw(labels, rng):
     n = len(labels)
     scale_x, scale_y = rng.normal(1, 0.13, n), rng.normal(1, 0.08, n)
     matrices = affine(
@@ -385,35 +249,13 @@ def _draw_digits(labels, rng):
     return 255 * ink
 
 
-def _draw_kana(labels, rng):
-    n = len(labels)
-    scale_x, scale_y = rng.normal(1.3, 0.12, n), rng.normal(1.32, 0.1, n)
-    matrices = affine(
-        source=GLYPH_SIZE,
-        target=28,
-        scale_x=scale_x,
-        scale_y=scale_y,
-        angle=rng.normal(0, 0.1, n),
-        shear=rng.normal(0, 0.15, n),
-        shift_x=rng.normal(0, 0.8, n),
-        shift_y=rng.normal(0, 0.8, n),
-    )
-    warped = warp(_kana_atlas(), labels * _HANDS + rng.integers(0, _HANDS, n), matrices, 28)
-    distance = decode_distance(warped, 28 / GLYPH_SIZE * np.sqrt(np.abs(scale_x * scale_y)))
-    weight = rng.normal(0.2, 0.4, n)
-    # A dry brush: the ink gives out in patches.
-    worn = 0.25 * random_field(rng, n, 28, 9) * one_each(rng.random(n) < 0.6)
-    ink = np.clip(0.5 + (distance + one_each(weight)) / 1.4 + worn * (distance > -1), 0, 1)
-    return 255 * ink + grain(rng, n, 28, rng.uniform(0, 8, n))
-
-
 def plain_digits(labels, *, rng):
-    """Draw handwritten digits as in MNIST (LeCun et al., 1998): white on black, centred by mass.
+    """Handwritten digits as in MNIST (LeCun et al., 1998): white on black, centred by mass.
 
     Parameters
     ----------
     labels : array_like of int, shape (n,)
-        Digits 0 to 9.
+        Classes 0 to 9, in the order of ``CLASS_NAMES["plain_digits"]``.
     rng : numpy.random.Generator
         Source of all randomness.
 
@@ -424,44 +266,11 @@ def plain_digits(labels, *, rng):
     Raises
     ------
     ArgumentError
-        If `labels` is not a 1-D integer array of values 0 to 9, or `rng` no generator.
+        If `labels` is not a 1-D integer array of values 0 to 9, or `rng` not a generator.
 
     Examples
     --------
     >>> plain_digits([4, 2], rng=np.random.default_rng(0)).shape
     (2, 28, 28, 1)
     """
-    labels = check_ids("labels", labels, maximum=9)
-    check_rng(rng)
-    return in_chunks(_draw_digits, labels, rng, (28, 28, 1))
-
-
-def kuzushiji_like(labels, *, rng):
-    """Draw brushed kana in the manner of Kuzushiji-MNIST (Clanuwat et al., 2018).
-
-    Ten syllables, a plain and a cursive form each; the skeletons are our own, not copies of historical hands.
-
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        Classes 0 to 9, in the order of ``CLASS_NAMES["kuzushiji_like"]``.
-    rng : numpy.random.Generator
-        Source of all randomness.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, 28, 28, 1)
-
-    Raises
-    ------
-    ArgumentError
-        If `labels` is not a 1-D integer array of values 0 to 9, or `rng` no generator.
-
-    Examples
-    --------
-    >>> kuzushiji_like([0, 1, 2], rng=np.random.default_rng(0)).shape
-    (3, 28, 28, 1)
-    """
-    labels = check_ids("labels", labels, maximum=9)
-    check_rng(rng)
-    return in_chunks(_draw_kana, labels, rng, (28, 28, 1))
+    return draw_labelled(_draw, labels, rng, (28, 28, 1))
