@@ -93,11 +93,8 @@ def characters(ids, drawers, *, seed, rng):
     The skeleton of a character is a function of ``(seed, id)``, a drawer's hand one of ``(seed, drawer)``: slant,
     size, proportions, width of the pen, unsteadiness. What differs when the same drawer writes the same character
     again comes from `rng`. Ids 0 to 19 share an alphabet, 20 to 39 the next one, and so on.
-    Arguments and errors are those of :func:`pedestrians`, with drawers in place of cameras.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, 105, 105, 1)
+    Arguments and errors are those of :func:`pedestrians`, with drawers in place of cameras; the images are uint8,
+    shape (n, 105, 105, 1).
 
     Examples
     --------
@@ -123,11 +120,7 @@ def kuzushiji_like(labels, *, rng):
     """Ten classes of invented characters, three forms each, in place of Kuzushiji-MNIST (Clanuwat et al., 2018).
 
     Light on black. They stand in for the ten syllables and do not look like them.
-    Arguments and errors are those of :func:`plain_digits`.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, 28, 28, 1)
+    Arguments and errors are those of :func:`plain_digits`; the images are uint8, shape (n, 28, 28, 1).
 
     Examples
     --------

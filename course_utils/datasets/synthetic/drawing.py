@@ -64,25 +64,8 @@ def check_identities(ids, name, others, *, seed, rng):
 def draw_labelled(draw, labels, rng, shape):
     """Check labels of ten classes, and draw their images a few hundred at a time, so that memory stays small.
 
-    Parameters
-    ----------
-    draw : callable
-        ``draw(labels, rng)`` returns numbers of shape ``(len(labels), *shape)`` on the scale 0 to 255.
-    labels : array_like of int, shape (n,)
-        0 to 9.
-    rng : numpy.random.Generator
-        Source of all randomness, used in order.
-    shape : tuple of int
-        Height, width, channels.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, *shape)
-
-    Raises
-    ------
-    ArgumentError
-        If `labels` is not a 1-D integer array of values 0 to 9, or `rng` not a generator.
+    ``draw(labels, rng)`` returns numbers of shape ``(len(labels), *shape)`` on the scale 0 to 255; `labels`, shape
+    (n,), are 0 to 9 and `rng` is a generator, or :class:`ArgumentError` is raised. Returns uint8, shape (n, *shape).
 
     Examples
     --------

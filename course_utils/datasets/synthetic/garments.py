@@ -164,11 +164,7 @@ def garments(labels, *, rng):
 
     Each image takes one of 80 cuts of its class, and its own proportions, tone, cloth, trim and print. Shirts have
     the cut of T-shirts and pullovers, and coats that of pullovers, as in the original.
-    Arguments and errors are those of :func:`plain_digits`.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, 28, 28, 1)
+    Arguments and errors are those of :func:`plain_digits`; the images are uint8, shape (n, 28, 28, 1).
 
     Examples
     --------

@@ -246,12 +246,7 @@ def house_digits(labels, *, rng):
 
     Typefaces that ship with Matplotlib, blends of them and pen-written faces; walls, plates, shadows, outlines,
     bevels, uneven light, wear, blur and noise. Either the digit or the wall is the lighter.
-    Arguments and errors are those of :func:`plain_digits`.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, 32, 32, 3)
-        RGB.
+    Arguments and errors are those of :func:`plain_digits`; the images are RGB, uint8, shape (n, 32, 32, 3).
 
     Examples
     --------

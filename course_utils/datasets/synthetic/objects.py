@@ -311,12 +311,7 @@ def objects(labels, *, rng):
 
     Each image takes one of 72 cuts of its class, of one to three views, and its own colours, texture, light, place,
     size and direction. Cats and dogs, deer and horses, cars and trucks share their build, as in life.
-    Arguments and errors are those of :func:`plain_digits`.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, 32, 32, 3)
-        RGB.
+    Arguments and errors are those of :func:`plain_digits`; the images are RGB, uint8, shape (n, 32, 32, 3).
 
     Examples
     --------
