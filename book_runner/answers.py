@@ -146,7 +146,9 @@ def _guesses(where, sources):
                 "\n".join("" if line.startswith(("%", "!")) else line for line in source.splitlines())
             ).body
         except SyntaxError as error:
-            raise RunnerError(f"{where} cannot be found: line {error.lineno} is not valid Python: {error.msg}") from None
+            raise RunnerError(
+                f"{where} cannot be found: line {error.lineno} is not valid Python: {error.msg}"
+            ) from None
         for statement in body:
             if isinstance(statement, ast.Assign):
                 for target in statement.targets:

@@ -1,11 +1,14 @@
 """Where things lie in the book's repository, and reading and writing of its files."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
+import importlib.metadata
 import importlib.resources
 import json
 import os
+import platform
 import tempfile
 from pathlib import Path
 
@@ -20,6 +23,7 @@ __all__ = [
     "cores",
     "digest",
     "find_project",
+    "machine",
     "noted",
     "read_json",
     "read_notebook",
@@ -27,6 +31,9 @@ __all__ = [
     "record_validator",
     "write_text",
 ]
+
+_LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-learn",
+              "opencv-python-headless", "matplotlib", "papermill", "jupyter-book")  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +108,23 @@ def find_project(start=None):
 def cores():
     """How many cores this process may use; not every system says more than how many there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine():
+    """Say where a run takes place: the machine, and the versions of the libraries that shape its numbers."""
+    versions = {}
+    for library in _LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[library] = importlib.metadata.version(library)
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "machine": platform.machine(),
+        "cores": cores(),
+        "threads": int(os.environ.get("OMP_NUM_THREADS") or cores()),
+        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "versions": versions,
+    }
 
 
 def digest(data):
