@@ -216,7 +216,7 @@ def pdf_command():
 def check_command(context):
     """Look for missing pages, failed cells, dead links and requests to other hosts in the rendered site.
 
-    The chapters behind it are checked too: for numbers typed by hand, and for claims that the full run contradicts.
+    The chapters behind it are checked too: for numbers typed by hand, and for findings that the full run contradicts.
     """
     project = find_project()
     problems = check.check_site(project.html, project.root / "_toc.yml")

@@ -405,7 +405,7 @@ def _read_output(path):
 
 
 def _gather(notebook):
-    """Collect what the cells recorded, claimed and loaded."""
+    """Collect what the cells recorded, found and loaded."""
     cells = [
         cell
         for cell in (notebook["cells"] if notebook else [])
@@ -415,7 +415,7 @@ def _gather(notebook):
     loaded = noted(cells, "data")
     return {
         "records": {content.pop("name"): content for content in noted(cells, "record")},
-        "claims": noted(cells, "claim"),
+        "findings": noted(cells, "finding"),
         "data": [content for place, content in enumerate(loaded) if content not in loaded[:place]],
         "cells": [{"seconds": each.get("duration"), "failed": bool(each.get("exception"))} for each in times],
     }

@@ -39,7 +39,7 @@ h3 { font-size: 14px !important; }
 .book-page { break-before: page; }
 .book-contents { break-after: page; }
 .bd-article img { height: auto; max-height: 115mm; width: auto; }
-img, tr, .claim, h1, h2, h3 { break-inside: avoid; }
+img, tr, .finding, h1, h2, h3 { break-inside: avoid; }
 h1, h2, h3 { break-after: avoid; }
 pre { white-space: pre-wrap; }
 .bd-article table { display: table; font-size: 80%; overflow-wrap: anywhere; }

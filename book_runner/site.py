@@ -170,7 +170,7 @@ def _silent(output):
     """
     if output.get("name") == "stderr" or _is_log(output):
         return True
-    return output.get("metadata", {}).get(METADATA_KEY, {}).get("kind") in ("claim", "data")
+    return output.get("metadata", {}).get(METADATA_KEY, {}).get("kind") in ("finding", "data")
 
 
 def _is_log(output):

@@ -1,7 +1,7 @@
 """Evidence: chapters and the records of their runs in, a list of what the runs do not bear out, out.
 
 Two things must not happen in a book whose numbers come from runs: that a number of a run stands in the text typed by
-hand, where the next run will leave it behind, and that the full run contradicts a claim.
+hand, where the next run will leave it behind, and that the full run contradicts a finding.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import nbformat
 
 from book_runner.project import read_record
 
-__all__ = ["check_evidence", "failed_claims", "typed_numbers"]
+__all__ = ["check_evidence", "failed_findings", "typed_numbers"]
 
 # A sentence that speaks of the coursework quotes it, and a quotation may hold numbers.
 _QUOTATION = re.compile(r"\[[A-E]\]|\b(originals?|original's|report(s|ed|'s)?|coursework|homework|assignment)\b", re.I)
@@ -74,13 +74,13 @@ def check_evidence(project, profile="quick"):
             notebook = nbformat.read(path, as_version=4)
             problems += [
                 f"notebooks/{path.name}: {problem}"
-                for problem in [*typed_numbers(notebook, record), *failed_claims(record)]
+                for problem in [*typed_numbers(notebook, record), *failed_findings(record)]
             ]
     return problems
 
 
-def failed_claims(record):
-    """List the claims that the full run contradicts. A small run contradicts nothing: its page shows the ✘.
+def failed_findings(record):
+    """List the findings that the full run contradicts. A small run contradicts nothing: its page shows the ✘.
 
     Parameters
     ----------
@@ -94,9 +94,9 @@ def failed_claims(record):
     if record["profile"] != "full":
         return []
     return [
-        f"the full run contradicts the claim {claim['statement']!r} ({claim['evidence']})"
-        for claim in record["claims"]
-        if not claim["holds"]
+        f"the full run contradicts the finding {finding['statement']!r} ({finding['evidence']})"
+        for finding in record["findings"]
+        if not finding["holds"]
     ]
 
 

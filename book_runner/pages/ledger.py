@@ -27,7 +27,7 @@ _STATUS_COLUMNS = {
     "data": "---",
     "on": "---",
 }
-_CLAIM_COLUMNS = {"chapter": "---", "claim": "---", "full run": "---", "this build": "---"}
+_FINDING_COLUMNS = {"chapter": "---", "finding": "---", "full run": "---", "this build": "---"}
 
 
 def banner(record):
@@ -134,7 +134,7 @@ def colophon(name, record, reference):
 
 
 def ledger_page(titles, records, references):
-    """Write the ledger: every reported number and every claim, with what the runs say of them.
+    """Write the ledger: every reported number and every finding, with what the runs say of them.
 
     Parameters
     ----------
@@ -148,16 +148,16 @@ def ledger_page(titles, records, references):
     str
         Markdown.
     """
-    numbers, claims = [], []
+    numbers, findings = [], []
     for name in titles:
         chapter = {"chapter": f"{{doc}}`{name[:2]} </notebooks/{name}>`"}
         numbers += [chapter | row for row in _comparisons(name, records.get(name), references.get(name))]
-        claims += [chapter | row for row in _claims(records.get(name), references.get(name))]
+        findings += [chapter | row for row in _findings(records.get(name), references.get(name))]
     parts = [
         "# The ledger",
         "",
         "Every number that the coursework reported stands here beside ours,",
-        "and every claim of the book with its verdict [below the numbers](#ledger-claims).",
+        "and every finding of the book with its verdict [below the numbers](#ledger-findings).",
         "*Full run* repeats the original sizes; *this build* is the run behind the pages you are reading.",
         "",
         "## Numbers",
@@ -168,13 +168,13 @@ def ledger_page(titles, records, references):
         *_styled_table(
             "ledger", numbers, {"chapter": "---", **_NUMBER_COLUMNS}, caption="Reported numbers beside ours"
         ),
-        "(ledger-claims)=",
-        "## Claims",
+        "(ledger-findings)=",
+        "## Findings",
         "",
-        *_claim_counts(claims),
+        *_finding_counts(findings),
         "✔ holds · ✘ does not hold · ◌ small data cannot decide it · – not run",
         "",
-        *_styled_table("ledger", claims, _CLAIM_COLUMNS, caption="Claims and their verdicts"),
+        *_styled_table("ledger", findings, _FINDING_COLUMNS, caption="Findings and their verdicts"),
     ]
     return "\n".join(parts)
 
@@ -343,34 +343,34 @@ def _values(value, *, sign=""):
     return text.replace("-", "−")
 
 
-def _claims(record, reference):
-    builds = {claim["statement"]: claim for claim in (record or {}).get("claims", [])}
-    fulls = {claim["statement"]: claim for claim in (reference or {}).get("claims", [])}
+def _findings(record, reference):
+    builds = {finding["statement"]: finding for finding in (record or {}).get("findings", [])}
+    fulls = {finding["statement"]: finding for finding in (reference or {}).get("findings", [])}
     for statement in dict.fromkeys([*builds, *fulls]):
         yield {
-            "claim": _plain(statement),
+            "finding": _plain(statement),
             "full run": _verdict(fulls.get(statement), "full"),
             "this build": _verdict(builds.get(statement), (record or {}).get("profile")),
         }
 
 
-def _verdict(claim, profile):
-    if claim is None:
+def _verdict(finding, profile):
+    if finding is None:
         return "–"
-    if claim["needs"] == "full" and profile != "full":
-        return "◌ needs the full profile" + (f"; here {_plain(claim['evidence'])}" if claim["evidence"] else "")
-    return f"{'✔' if claim['holds'] else '✘'} {_plain(claim['evidence'])}".strip()
+    if finding["needs"] == "full" and profile != "full":
+        return "◌ needs the full profile" + (f"; here {_plain(finding['evidence'])}" if finding["evidence"] else "")
+    return f"{'✔' if finding['holds'] else '✘'} {_plain(finding['evidence'])}".strip()
 
 
-def _claim_counts(claims):
-    """Say how many claims hold, in a sentence for each of the runs that there are."""
+def _finding_counts(findings):
+    """Say how many findings hold, in a sentence for each of the runs that there are."""
     sentences = []
     for column, run in (("this build", "In this build"), ("full run", "In the full run")):
-        marks = [row[column][0] for row in claims if row[column] != "–"]
+        marks = [row[column][0] for row in findings if row[column] != "–"]
         if marks:
             open_ones = f", {marks.count('◌')} need the full profile" if "◌" in marks else ""
             sentences.append(
-                f"{run} {marks.count('✔')} of {len(marks)} claims hold, {marks.count('✘')} do not{open_ones}."
+                f"{run} {marks.count('✔')} of {len(marks)} findings hold, {marks.count('✘')} do not{open_ones}."
             )
     return [*sentences, ""]
 

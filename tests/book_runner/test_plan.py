@@ -19,7 +19,7 @@ def put_record(project, job, **changes):
     executed.write_text("{}")
     record = {
         "records": {},
-        **{kind: [] for kind in ("claims", "data", "cells")},
+        **{kind: [] for kind in ("findings", "data", "cells")},
         "schema": 1,
         "name": job.name,
         "profile": job.profile,

@@ -13,7 +13,7 @@ from course_utils.errors import RunnerError
 CELLS = [
     "n = 2",
     "from course_utils import results\nresults.record('double', 2 * n)\nresults.record('double', 2 * n + 1)",
-    "results.claim('Two is even.', n % 2 == 0, evidence='n is 2')",
+    "results.finding('Two is even.', n % 2 == 0, evidence='n is 2')",
     "import pathlib\npathlib.Path('01_one').mkdir()\npathlib.Path('01_one/page.html').write_text('hello')",
 ]
 
@@ -121,7 +121,7 @@ def test_merge_keeps_injected_parameters_and_ignores_changed_cells(built):
     assert source == before
     assert [cell["source"] for cell in merged["cells"]][2] == "n = 3"
     changed = copy.deepcopy(source)
-    changed["cells"][3]["source"] = "results.claim('Other.', True)"
+    changed["cells"][3]["source"] = "results.finding('Other.', True)"
     assert "Two is even" not in str(site.merge(changed, executed)["cells"][4]["outputs"])
 
 
@@ -166,8 +166,8 @@ def test_the_difference_is_that_of_the_full_run_where_there_is_one():
     assert ledger._difference(75, {"full": run(1180)}, "class_accuracy") == "+1,105 (full)"
 
 
-def test_the_ledger_holds_every_reported_number_and_every_claim_with_its_verdict():
-    claims = [
+def test_the_ledger_holds_every_reported_number_and_every_finding_with_its_verdict():
+    findings = [
         {"statement": statement, "holds": holds, "evidence": "1 | 2", "needs": needs}
         for statement, holds, needs in [
             ("`a*b` *wins*.", True, "quick"),
@@ -175,18 +175,18 @@ def test_the_ledger_holds_every_reported_number_and_every_claim_with_its_verdict
             ("All.", True, "full"),
         ]
     ]
-    record = {"profile": "quick", "claims": claims, **run([0.5, 0.5, 0.5])}
+    record = {"profile": "quick", "findings": findings, **run([0.5, 0.5, 0.5])}
     titles = {"03_fashion_regrouped": "03 · Groups", "99_none": "99 · Nothing reported"}
     page = ledger.ledger_page(titles, {"03_fashion_regrouped": record}, {"03_fashion_regrouped": None})
     chapter = "{doc}`03 </notebooks/03_fashion_regrouped>`"
     rows = [line for line in page.splitlines() if line.startswith(f"| {chapter}")]
-    assert len(rows) == len(results.reported("03_fashion_regrouped")) + len(claims)
+    assert len(rows) == len(results.reported("03_fashion_regrouped")) + len(findings)
     reason = results.reported("03_fashion_regrouped")["class_accuracy"]["reason"]
     assert f"[{reason}](#is-it-the-imbalance)" in page
     assert f"| {chapter} | `a*b` \\*wins\\*. | – | ✔ 1 \\| 2 |" in rows
     assert f"| {chapter} | It wins. | – | ✘ 1 \\| 2 |" in rows
     assert f"| {chapter} | All. | – | ◌ needs the full profile; here 1 \\| 2 |" in rows
-    assert "In this build 1 of 3 claims hold, 1 do not, 1 need the full profile." in page
+    assert "In this build 1 of 3 findings hold, 1 do not, 1 need the full profile." in page
     assert "In the full run" not in page
 
 

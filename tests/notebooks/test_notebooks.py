@@ -141,9 +141,9 @@ def test_nothing_is_defined_in_two_notebooks():
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
-def test_claims_are_checked_and_numbers_recorded(notebook):
+def test_findings_are_checked_and_numbers_recorded(notebook):
     source = "\n".join(cell["source"] for cell in code(notebook))
-    assert source.count("results.claim(") >= 3
+    assert source.count("results.finding(") >= 3
     glued = set(re.findall(r"\{glue:text\}`(\w+)", prose(notebook)))
     recorded = set(re.findall(r"results\.record\(\s*f?\"(\w+)", source))
     # A name made with an f-string is followed only as far as its fixed beginning.

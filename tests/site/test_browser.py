@@ -147,9 +147,9 @@ def test_ledger_is_filtered_by_words_chapter_and_state(watch, address):
             sizes.append(len(rows(table)))
         assert sum(sizes) == len(everything)
         assert min(sizes) > 0
-    claims = page.locator("table.ledger").last
+    findings = page.locator("table.ledger").last
     controls.get_by_label("State").select_option("holds")
-    assert {row[3][0] for row in rows(claims)} == {"✔"}
+    assert {row[3][0] for row in rows(findings)} == {"✔"}
     assert watched.problems == []
 
 

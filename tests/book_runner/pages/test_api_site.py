@@ -28,7 +28,12 @@ def test_the_citation_is_that_of_the_citation_file():
 
 @pytest.mark.parametrize(
     "message",
-    ["another run holds", "stopped after its time limit", "is typed by hand in", "the full run contradicts the claim"],
+    [
+        "another run holds",
+        "stopped after its time limit",
+        "is typed by hand in",
+        "the full run contradicts the finding",
+    ],
 )
 def test_messages_that_troubleshooting_quotes_exist(message):
     assert message in (ROOT / "book" / "troubleshooting.md").read_text()
