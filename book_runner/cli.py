@@ -12,10 +12,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from book_runner import check, execute, pdf, plan, reference, site, student
 from book_runner import dask as cluster
-from book_runner import execute, pdf, plan, reference, repository, site, student
-from book_runner.check import accessibility, evidence
-from book_runner.check import site as check
 from book_runner.project import cores, find_project
 from course_utils import datasets
 from course_utils.errors import CourseError
@@ -139,7 +137,7 @@ def book(context, profile, only, **how):
     with execute.build_lock(project):
         outcome = _run(project, plan.plan(project, profile, only), **how)
         _site(project, profile)
-        problems = evidence.check_evidence(project, profile) + accessibility.check_accessibility(project.html)
+        problems = check.check_evidence(project, profile) + check.check_accessibility(project.html)
     for problem in problems:
         click.echo(problem)
     context.exit(1 if problems else _code(outcome))
@@ -220,8 +218,8 @@ def check_command(context):
     """
     project = find_project()
     problems = check.check_site(project.html, project.root / "_toc.yml")
-    problems += accessibility.check_accessibility(project.html)
-    problems += evidence.check_evidence(project, site.rendered_profile(project))
+    problems += check.check_accessibility(project.html)
+    problems += check.check_evidence(project, site.rendered_profile(project))
     for problem in problems:
         click.echo(problem)
     click.echo(f"{len(problems)} problems in {project.html.relative_to(project.root)}/")
@@ -233,7 +231,7 @@ def check_command(context):
 @click.option("--branch", default="main", show_default=True, help="What the Colab buttons open.")
 def repository_command(url, branch):
     """Write the book's public address, https://HOST/OWNER/NAME, wherever it is needed; "" takes it out."""
-    changed = repository.set_repository(find_project(), url, branch=branch)
+    changed = site.set_repository(find_project(), url, branch=branch)
     click.echo("\n".join(f"changed: {name}" for name in changed) or "nothing to change")
 
 
