@@ -16,12 +16,14 @@ __all__ = [
     "CourseError",
     "DataError",
     "DownloadError",
+    "MissingExtraError",
     "RunnerError",
     "SyntheticDataWarning",
     "check_choice",
     "check_integer",
     "check_number",
     "moved_names",
+    "require",
 ]
 
 
@@ -39,6 +41,10 @@ class DataError(CourseError):
 
 class DownloadError(DataError):
     """No mirror delivered the file that was asked for."""
+
+
+class MissingExtraError(CourseError, ImportError):
+    """A library that only an extra of the distribution brings is not installed."""
 
 
 class RunnerError(CourseError):
@@ -188,6 +194,41 @@ def moved_names(module, addresses):
         return getattr(importlib.import_module(home), own)
 
     return lookup
+
+
+def require(name, extra):
+    """Import a module that the distribution's core does not need.
+
+    Parameters
+    ----------
+    name : str
+        The module, such as ``"cv2"``.
+    extra : str
+        The extra that installs it.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    MissingExtraError
+        If the module is not installed.
+
+    Examples
+    --------
+    >>> require("no_such_module", "course")
+    Traceback (most recent call last):
+    ...
+    course_utils.errors.MissingExtraError: this needs no_such_module: pip install 'course-utils[course]'
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        # Another module that is missing inside an installed one is a fault of its own.
+        if error.name != name.partition(".")[0]:
+            raise
+        raise MissingExtraError(f"this needs {name}: pip install 'course-utils[{extra}]'", name=name) from error
 
 
 def _within(value, minimum, maximum):
