@@ -6,6 +6,8 @@ import textwrap
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+__all__ = ["Diagram", "show_architecture"]
+
 # Fill and edge of a box by the kind of its layer. The fills are pale under black text, so that the boxes read on a
 # light page and on a dark one; the edges are Okabe and Ito's colours.
 _COLOURS = {
