@@ -16,7 +16,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 keras = pytest.importorskip("keras")
 
 from course_utils import models, training  # noqa: E402
-from course_utils.augment import AugmentedBatches, compose  # noqa: E402
 from course_utils.errors import ArgumentError  # noqa: E402
 
 CLASSIFIERS = {
@@ -152,39 +151,6 @@ def test_the_same_seed_gives_the_same_training_and_another_seed_does_not():
     first = train(3)
     assert train(3) == first
     assert train(4) != first
-
-
-def test_pipelines_do_not_tune_themselves_and_the_training_stays_the_same(monkeypatch):
-    tf = pytest.importorskip("tensorflow")
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("only TensorFlow has these pipelines")
-    from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
-    from keras.src.trainers.data_adapters.generator_data_adapter import GeneratorDataAdapter
-    from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
-
-    images = np.random.default_rng(0).random((48, 4, 4, 1), dtype=np.float32)
-    labels = np.arange(48) % 10
-
-    def train():
-        training.set_seed(3)
-        model = training.compile_classifier(models.fashion_model(4, input_shape=(4, 4, 1)))
-        return model.fit(images, labels, epochs=2, batch_size=16, verbose=0).history["loss"]
-
-    after = train()
-    batches = AugmentedBatches(images, labels, transform=compose(), batch_size=16, seed=0)
-    adapters = [
-        ArrayDataAdapter(images, labels, batch_size=16),
-        GeneratorDataAdapter(iter([(images, labels)])),
-        PyDatasetAdapter(batches, class_weight=None),
-    ]
-    for adapter in adapters:
-        assert adapter.get_tf_dataset().options().autotune.enabled is False
-        adapter_type = type(adapter)
-        monkeypatch.setattr(adapter_type, "get_tf_dataset", adapter_type.get_tf_dataset.__wrapped__)
-    assert isinstance(adapters[0].get_tf_dataset(), tf.data.Dataset)
-    assert adapters[0].get_tf_dataset().options().autotune.enabled is not False
-    monkeypatch.setattr("course_utils.training._stop_tuning_pipelines", lambda: None)
-    assert train() == after
 
 
 @pytest.mark.parametrize(
