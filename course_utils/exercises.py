@@ -23,8 +23,8 @@ __all__ = ["Verdict", "check", "note", "seal"]
 
 # Slow on purpose: trying all whole numbers up to a million takes minutes instead of a second.
 _ROUNDS = 2_000
-_MOST_SINGLE = 16
-_SUMS = 8
+# So many numbers are compared one by one; of more, so many sums.
+_MOST_SINGLE, _SUMS = 16, 8
 
 
 @dataclasses.dataclass(frozen=True)

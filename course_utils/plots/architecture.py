@@ -18,7 +18,6 @@ _COLOURS = {
     "BatchNormalization": ("#cdeee3", "#009E73"),
     "Add": ("#fbdcc6", "#D55E00"),
 }
-_OTHER = ("#eeeeee", "#767676")
 _LEADING = ("input", "Conv2D", "Dense")  # their boxes are headed in bold type
 
 # The drawing is as wide as a phone in CSS pixels. Of each column: left, width, characters that fit in a line.
@@ -30,12 +29,7 @@ _ONLY, _MAIN, _SIDE = (8, 344, 49), (8, 204, 29), (228, 124, 15)
 class Diagram:
     """A drawing of a network, as :func:`show_architecture` makes it; notebooks show it as a picture.
 
-    Attributes
-    ----------
-    svg : str
-        A complete SVG element.
-    text : str
-        The same in words, for those who cannot see it; it is in the SVG, too.
+    `svg` is a complete SVG element. `text`, which is in it, says the same in words, for those who cannot see it.
     """
 
     svg: str
@@ -132,7 +126,7 @@ def _longest_path(sources):
 def _box(kind, shape, count, column, top, before):
     """Place and draw a layer; one that leaves the shape as it was need not say it."""
     left, width, fits = column
-    fill, edge = _COLOURS.get(kind.split()[0].strip(","), _OTHER)
+    fill, edge = _COLOURS.get(kind.split()[0].strip(","), ("#eeeeee", "#767676"))
     leading = kind.startswith(_LEADING)
     details = " · ".join(filter(None, [shape if leading or shape != before[0].shape else "", count]))
     lines = [" · ".join(filter(None, [kind, details]))]

@@ -190,11 +190,9 @@ def _run_style(name, split, i):
 
 
 def _draw_runs(ax, curves, label, colour, line):
-    if len(curves) > 1:
-        for curve in curves:
-            ax.plot(np.arange(1, len(curve) + 1), curve, color=colour, ls=line, lw=0.8, alpha=0.5)
-        # Runs that stopped early are shorter; the mean goes as far as all of them do.
-        shortest = min(map(len, curves))
-        curves = [np.mean([curve[:shortest] for curve in curves], axis=0)]
-    (curve,) = curves
-    ax.plot(np.arange(1, len(curve) + 1), curve, color=colour, ls=line, marker="o", ms=3.5, label=label)
+    for curve in curves if len(curves) > 1 else []:
+        ax.plot(np.arange(1, len(curve) + 1), curve, color=colour, ls=line, lw=0.8, alpha=0.5)
+    # Runs that stopped early are shorter; the mean goes as far as all of them do.
+    shortest = min(map(len, curves))
+    mean = np.mean([curve[:shortest] for curve in curves], axis=0)
+    ax.plot(np.arange(1, shortest + 1), mean, color=colour, ls=line, marker="o", ms=3.5, label=label)

@@ -108,7 +108,7 @@ def error_bars(ax, x, y, low, high, *, horizontal=False):
     # Rounding may put a bound a hair on the wrong side of the point itself.
     spread = np.maximum(0, [centre - np.asarray(low), np.asarray(high) - centre])
     label = None if "95% interval" in ax.get_legend_handles_labels()[1] else "95% interval"
-    side = {"xerr": spread} if horizontal else {"yerr": spread}
+    side = {"xerr" if horizontal else "yerr": spread}
     ax.errorbar(x, y, **side, fmt="none", ecolor=BLACK, elinewidth=1.3, capsize=3, label=label, zorder=3)
 
 
