@@ -91,10 +91,9 @@ def show_ranked_gallery(probe_images, gallery_images, order, *, probe_ids, galle
         raise ArgumentError(
             f"order has shape {order.shape} and dtype {order.dtype}; it must be ({len(probe_images)}, n_shown) integers"
         )
-    if order.min() < 0 or order.max() >= len(gallery_images):
-        raise ArgumentError(
-            f"order runs from {order.min()} to {order.max()}; it must lie in 0 to {len(gallery_images) - 1}"
-        )
+    least, most, last = order.min(), order.max(), len(gallery_images) - 1
+    if least < 0 or most > last:
+        raise ArgumentError(f"order runs from {least} to {most}; it must lie in 0 to {last}")
     columns = order.shape[1] + 1
     figure, axes = grid(len(order) * columns, columns, probe_images.shape[1:3], lines=1)
     for row, (probe, *found) in enumerate(np.reshape(axes, (-1, columns))):
