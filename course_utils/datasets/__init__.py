@@ -1,4 +1,4 @@
-"""The one door to data: named data sets, the reader's own files, and procedural twins of both."""
+"""The one door to data: named data sets, the reader's own files, and synthetic images in place of both."""
 
 import dataclasses
 from pathlib import Path
@@ -35,11 +35,11 @@ __all__ = [
     "verify",
 ]
 
-# What a procedural twin has when no limit is given: enough to learn from, drawn in a few seconds.
-_TWIN_TRAIN, _TWIN_TEST = 12_000, 2_000
+# How many synthetic images there are when no limit is given: enough to learn from, drawn in a few seconds.
+_N_TRAIN, _N_TEST = 12_000, 2_000
 
-# Twins are drawn in blocks, each from its own random stream: a small set is the beginning of a large one.
-_TWIN_ROUNDS = 50
+# They are drawn in blocks, each from its own random stream: a small set is the beginning of a large one.
+_ROUNDS = 50
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -111,14 +111,14 @@ def load(
         then take the place of the named ones. An empty string counts as ``None``.
     source : {"download", "local", "synthetic", "auto"}
         ``"local"`` reads from the search folders; ``"download"`` fetches the official files if they are not there;
-        ``"synthetic"`` draws the procedural twin; ``"auto"`` is ``"download"``, and the twin where that fails.
+        ``"synthetic"`` draws images like them; ``"auto"`` is ``"download"``, and ``"synthetic"`` where that fails.
     train_limit, test_limit : int, optional
         At most this many images, a class-stratified sample. For one seed a small sample is the beginning of a
-        larger one. A twin has 12,000 and 2,000 images if no limit is given, and any number if one is.
+        larger one. There are 12,000 and 2,000 synthetic images if no limit is given, and any number if one is.
     image_size : int or (int, int), optional
         Height and width that every image is resized to.
     seed : int
-        Decides the samples, and the drawing of a twin.
+        Decides the samples, and what synthetic images show.
     progress : bool
         Whether a download shows a progress bar.
 
@@ -137,24 +137,24 @@ def load(
     Warns
     -----
     SyntheticDataWarning
-        If ``"auto"`` fell back on the procedural twin.
+        If ``"auto"`` fell back on synthetic images.
 
     Examples
     --------
     >>> data = load("fashion_mnist", source="synthetic", train_limit=20, test_limit=10)
     >>> data.x_train.shape, data.x_train.dtype, data.provenance.kind
-    ((20, 28, 28, 1), dtype('uint8'), 'procedural')
+    ((20, 28, 28, 1), dtype('uint8'), 'synthetic')
     """
     for argument, limit in (("train_limit", train_limit), ("test_limit", test_limit)):
         if limit is not None:
             check_integer(argument, limit, minimum=1)
     check_integer("seed", seed, minimum=0)
     image_size = image_size if image_size is None else check_size("image_size", image_size, maximum=8_192)
-    item, path = obtain("load", name, data_dir=data_dir, source=source, progress=progress)
+    item, path = obtain(name, data_dir=data_dir, source=source, progress=progress)
     if item is not None and item.task != "classification":
         raise ArgumentError(f"{item.name} is for {item.task}; load_reid reads it")
     if path is None:
-        parts, provenance = _draw_twin(item.twin, train_limit, test_limit, seed), local.procedural(item)
+        parts, provenance = _draw(item.generator, train_limit, test_limit, seed), local.synthetic_provenance(item)
         splits = [formats.Split(trees.resized(split.x, image_size), split.y) for split in parts[:2]]
     else:
         parts = local.read(path, class_names=item.class_names if item else (), image_size=image_size)
@@ -166,7 +166,7 @@ def load(
 def fingerprint(name, *, data_dir=None, source="auto"):
     """Say in one short text what :func:`load` would read now, so that a result can be tied to its data.
 
-    Nothing is fetched, and the checksum of a file that was seen before is not taken again.
+    Nothing is fetched.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def fingerprint(name, *, data_dir=None, source="auto"):
     Returns
     -------
     str
-        ``"sha256:..."`` of the local file or folder; ``"procedural:VERSION"`` if a twin would be drawn unless the data
+        ``"sha256:..."`` of the local file or folder; ``"synthetic:VERSION"`` if images would be drawn unless the data
         can be fetched; ``"absent"`` if there is nothing to read before it is fetched.
 
     Raises
@@ -188,19 +188,19 @@ def fingerprint(name, *, data_dir=None, source="auto"):
 
     Examples
     --------
-    >>> fingerprint("fashion_mnist", source="synthetic").startswith("procedural:")
+    >>> fingerprint("fashion_mnist", source="synthetic").startswith("synthetic:")
     True
     """
     from course_utils.datasets import synthetic
 
     check_choice("source", source, SOURCES)
-    item, path = download.named("fingerprint", name)
+    item, path = download.named(name)
     if item is not None and source != "synthetic":
         path = find(name, data_dir=data_dir)
     if path is not None:
         return f"sha256:{local.checksum(path)}"
     if source in ("synthetic", "auto") or item.drawn:
-        return f"procedural:{synthetic.VERSION}"
+        return f"synthetic:{synthetic.VERSION}"
     return "absent"
 
 
@@ -235,7 +235,7 @@ def fetch(name, *, folder=None, mirrors=None, progress=False):
     >>> fetch("pedestrians")
     Traceback (most recent call last):
     ...
-    course_utils.errors.ArgumentError: Procedural pedestrians cannot be fetched (drawn by ...
+    course_utils.errors.ArgumentError: Synthetic pedestrians cannot be fetched (drawn by ...
     """
     item = catalog.entry(name)
     folder = Path(folder) if folder is not None else local.download_folder()
@@ -253,7 +253,7 @@ class Verification:
     path : Path or None
         Where it is; ``None`` if it is not on this machine.
     provenance : Provenance or None
-        What it is, by its checksum, taken afresh.
+        What it is, by its checksum.
     problem : str
         Why it cannot be read; empty if it can.
     """
@@ -265,7 +265,7 @@ class Verification:
 
 
 def verify(name, *, data_dir=None):
-    """Take the checksum of a local data set afresh and read the whole of it.
+    """Take the checksum of a local data set and read the whole of it.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def verify(name, *, data_dir=None):
     if path is None:
         return Verification(name, None, None, "drawn when it is loaded" if item.drawn else "not on this machine")
     try:
-        provenance = local.provenance(item, path, remembered=False)
+        provenance = local.provenance(item, path)
         (load if item.task == "classification" else load_reid)(name, data_dir=data_dir, source="local")
     except CourseError as error:
         return Verification(name, path, None, str(error))
@@ -307,23 +307,23 @@ def _sample(split, limit, seed):
     return split.x[chosen], split.y[chosen]
 
 
-def _draw_twin(name, train_limit, test_limit, seed):
+def _draw(name, train_limit, test_limit, seed):
     from course_utils.datasets import synthetic
 
     generator, class_names = getattr(synthetic, name), synthetic.CLASS_NAMES[name]
     return formats.Parts(
-        _draw_part(generator, len(class_names), train_limit or _TWIN_TRAIN, [seed, 0]),
-        _draw_part(generator, len(class_names), test_limit or _TWIN_TEST, [seed, 1]),
+        _draw_part(generator, len(class_names), train_limit or _N_TRAIN, [seed, 0]),
+        _draw_part(generator, len(class_names), test_limit or _N_TEST, [seed, 1]),
         tuple(class_names),
     )
 
 
 def _draw_part(generator, n_classes, n, stream):
     images, labels = [], []
-    for block in range(-(-n // (_TWIN_ROUNDS * n_classes))):
+    for block in range(-(-n // (_ROUNDS * n_classes))):
         rng = np.random.default_rng([*stream, block])
         # Each round holds every class once, in random order: every prefix is balanced.
-        y = np.concatenate([rng.permutation(n_classes) for _ in range(_TWIN_ROUNDS)])
+        y = np.concatenate([rng.permutation(n_classes) for _ in range(_ROUNDS)])
         images.append(generator(y, rng=rng))
         labels.append(y)
     return formats.Split(np.concatenate(images)[:n], np.concatenate(labels)[:n])

@@ -147,7 +147,7 @@ def test_images_of_several_sizes_need_a_size(tmp_path):
         ({"train/cat/3.png": b""}, "'train/cat/3.png' is not a PNG or JPEG image"),
         ({"train/cat/3.png": b"<html>"}, "'train/cat/3.png' is not a PNG or JPEG image"),
         ({"train/cat/3.png": FILES["train/cat/1.png"][:-20]}, "'train/cat/3.png': cannot be read"),
-        ({"train/cat/3.jpg": encode(random_image(), ".jpg")[:-30]}, "'train/cat/3.jpg': cannot be read"),
+        ({"train/cat/3.jpg": encode(random_image(), ".jpg")[:-30]}, "'train/cat/3.jpg' is cut short"),
     ],
 )
 def test_bad_trees_are_named(tmp_path, changes, message, packed):
@@ -263,7 +263,7 @@ def test_a_damaged_chunk_is_noticed_even_if_it_holds_no_pixels():
 def test_an_animation_is_refused():
     image = encode(random_image(channels=1))
     animated = image[:33] + chunk(b"acTL", struct.pack(">II", 2, 0)) + image[33:]
-    with pytest.raises(DataError, match="is an animation; it must be one image"):
+    with pytest.raises(DataError, match="is an animation"):
         decode(animated)
 
 
