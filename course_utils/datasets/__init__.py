@@ -11,8 +11,7 @@ from course_utils.datasets.download import SOURCES, obtain
 from course_utils.datasets.local import cache_folder, find, search_folders
 from course_utils.datasets.reid import ReIDDataset, ReIDSplit, load_reid
 from course_utils.datasets.subsets import nested_subsets, regroup, split_validation, stratified_order
-from course_utils.errors import ArgumentError, CourseError, check_choice, check_integer
-from course_utils.images import check_size
+from course_utils.errors import ArgumentError, CourseError, check_choice
 
 __all__ = [
     "CATALOG",
@@ -74,10 +73,6 @@ class Dataset:
 
 def names():
     """List the data sets that :func:`load` and :func:`load_reid` know by name.
-
-    Returns
-    -------
-    list of str
 
     Examples
     --------
@@ -145,11 +140,7 @@ def load(
     >>> data.x_train.shape, data.x_train.dtype, data.provenance.kind
     ((20, 28, 28, 1), dtype('uint8'), 'synthetic')
     """
-    for argument, limit in (("train_limit", train_limit), ("test_limit", test_limit)):
-        if limit is not None:
-            check_integer(argument, limit, minimum=1)
-    check_integer("seed", seed, minimum=0)
-    image_size = image_size if image_size is None else check_size("image_size", image_size, maximum=8_192)
+    image_size = download.check_options(image_size, seed, train_limit=train_limit, test_limit=test_limit)
     item, path = obtain(name, data_dir=data_dir, source=source, progress=progress)
     if item is not None and item.task != "classification":
         raise ArgumentError(f"{item.name} is for {item.task}; load_reid reads it")
@@ -164,14 +155,7 @@ def load(
 
 
 def fingerprint(name, *, data_dir=None, source="auto"):
-    """Say in one short text what :func:`load` would read now, so that a result can be tied to its data.
-
-    Nothing is fetched.
-
-    Parameters
-    ----------
-    name, data_dir, source
-        As for :func:`load`.
+    """Say in one short text what :func:`load`, given the same, would read now. Nothing is fetched.
 
     Returns
     -------
@@ -244,12 +228,10 @@ def fetch(name, *, folder=None, mirrors=None, progress=False):
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
-    """What :func:`verify` found.
+    """What :func:`verify` found of data set `name`.
 
     Attributes
     ----------
-    name : str
-        The data set.
     path : Path or None
         Where it is; ``None`` if it is not on this machine.
     provenance : Provenance or None
@@ -265,14 +247,7 @@ class Verification:
 
 
 def verify(name, *, data_dir=None):
-    """Take the checksum of a local data set and read the whole of it.
-
-    Parameters
-    ----------
-    name : str
-        A name in :func:`names`.
-    data_dir : path-like, optional
-        Searched first.
+    """Take the checksum of a local data set, of one of the :func:`names`, and read the whole of it.
 
     Returns
     -------
@@ -293,11 +268,10 @@ def verify(name, *, data_dir=None):
     if path is None:
         return Verification(name, None, None, "drawn when it is loaded" if item.drawn else "not on this machine")
     try:
-        provenance = local.provenance(item, path)
-        (load if item.task == "classification" else load_reid)(name, data_dir=data_dir, source="local")
+        data = (load if item.task == "classification" else load_reid)(name, data_dir=data_dir, source="local")
     except CourseError as error:
         return Verification(name, path, None, str(error))
-    return Verification(name, path, provenance, "")
+    return Verification(name, path, data.provenance, "")
 
 
 def _sample(split, limit, seed):

@@ -7,8 +7,6 @@ import dataclasses
 
 from course_utils.errors import check_choice
 
-__all__ = ["CATALOG", "Entry", "Provenance", "Recognised", "RemoteFile", "entry", "recognise"]
-
 KINDS = ("official", "copy", "own split", "synthetic", "user")
 
 
@@ -98,15 +96,13 @@ class Entry:
         The function in ``datasets.synthetic`` that draws its synthetic images.
     shape : tuple of int
         Height, width and channels of an image.
-    licence : str
-        As the authors state it.
     issues : tuple of str
         What every user of the data should know.
     n_train, n_test : int
         Images in the official parts.
     class_names : tuple of str
         In label order; empty for re-identification.
-    citation, homepage : str
+    licence, citation, homepage : str
         As the authors state them.
     files : tuple of RemoteFile
         The official files; empty if the authors do not offer them openly.
@@ -149,18 +145,14 @@ _OBJECTS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hor
 
 def _like_mnist(checksums, **facts):
     """Make the entry of a data set that comes in the sizes and files of MNIST."""
-    files = tuple(RemoteFile(f"{name}-ubyte.gz", md5) for name, md5 in zip(_IDX_NAMES, checksums, strict=True))
+    files = tuple(RemoteFile(f"{name}-ubyte.gz", md5) for name, md5 in zip(_IDX_NAMES, checksums.split(), strict=True))
     return Entry(shape=(28, 28, 1), n_train=60_000, n_test=10_000, files=files, **facts)
 
 
 _ENTRIES = (
     _like_mnist(
-        (
-            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-            "25c81989df183df01b3e8a0aad5dffbe",
-            "bef4ecab320f06d8554ea6380940ec79",
-            "bb300cfdad3c16e7a12a480ee83cd310",
-        ),
+        "8d4fb7e6c68d591d4c3dfef9ec88bf0d 25c81989df183df01b3e8a0aad5dffbe "
+        "bef4ecab320f06d8554ea6380940ec79 bb300cfdad3c16e7a12a480ee83cd310",
         name="fashion_mnist",
         title="Fashion-MNIST",
         generator="garments",
@@ -186,12 +178,8 @@ _ENTRIES = (
         ),
     ),
     _like_mnist(
-        (
-            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-            "d53e105ee54ea40749a09fcbcd1e9432",
-            "9fb629c4189551a2d022fa330f9573f3",
-            "ec29112dd5afa0611ce80d1b7f02629c",
-        ),
+        "f68b3c2dcbeaaa9fbdd348bbdeb94873 d53e105ee54ea40749a09fcbcd1e9432 "
+        "9fb629c4189551a2d022fa330f9573f3 ec29112dd5afa0611ce80d1b7f02629c",
         name="mnist",
         title="MNIST",
         generator="plain_digits",
@@ -208,12 +196,8 @@ _ENTRIES = (
         recognised=(Recognised("06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64", "copy"),),
     ),
     _like_mnist(
-        (
-            "bdb82020997e1d708af4cf47b453dcf7",
-            "e144d726b3acfaa3e44228e80efcd344",
-            "5c965bf0a639b31b8f53240b1b52f4d7",
-            "7320c461ea6c1c855c0b718fb2a4b134",
-        ),
+        "bdb82020997e1d708af4cf47b453dcf7 e144d726b3acfaa3e44228e80efcd344 "
+        "5c965bf0a639b31b8f53240b1b52f4d7 7320c461ea6c1c855c0b718fb2a4b134",
         name="kmnist",
         title="Kuzushiji-MNIST",
         generator="kuzushiji_like",
@@ -340,34 +324,12 @@ CATALOG = {item.name: item for item in _ENTRIES}
 
 
 def entry(name):
-    """Return the :class:`Entry` of that name.
-
-    Raises
-    ------
-    ArgumentError
-        If there is no such data set.
-
-    Examples
-    --------
-    >>> entry("svhn").shape
-    (32, 32, 3)
-    """
+    """Return the :class:`Entry` of that name; it is an ``ArgumentError`` if there is none."""
     return CATALOG[check_choice("name", name, CATALOG)]
 
 
 def recognise(sha256):
-    """Find the known file that has this checksum, given in lower-case hexadecimal.
-
-    Returns
-    -------
-    (Entry, Recognised) or None
-        ``None`` if no known file has it.
-
-    Examples
-    --------
-    >>> recognise("0" * 64) is None
-    True
-    """
+    """Return the :class:`Entry` and the :class:`Recognised` file that have this checksum, or ``None``."""
     for item in CATALOG.values():
         for known in item.recognised:
             if known.sha256 == sha256:

@@ -11,9 +11,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from course_utils.datasets import catalog, local
-from course_utils.errors import ArgumentError, DataError, DownloadError, SyntheticDataWarning, check_choice, require
-
-__all__ = ["SOURCES", "fetch", "named", "obtain"]
+from course_utils.errors import (
+    ArgumentError,
+    DataError,
+    DownloadError,
+    SyntheticDataWarning,
+    check_choice,
+    check_integer,
+    require,
+)
+from course_utils.images import check_size
 
 SOURCES = ("download", "local", "synthetic", "auto")
 
@@ -60,13 +67,6 @@ def fetch(item, folder, *, mirrors=None, progress=False):
         If the data set has no files that can be fetched.
     DownloadError
         If no mirror delivers a file, or the folder cannot be written to.
-
-    Examples
-    --------
-    >>> fetch(catalog.entry("market1501"), "data")
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.ArgumentError: Market-1501 cannot be fetched (research use; given by its authors ...
     """
     if not item.files:
         raise ArgumentError(f"{item.title} cannot be fetched ({item.licence})")
@@ -78,14 +78,7 @@ def fetch(item, folder, *, mirrors=None, progress=False):
 
 
 def obtain(name, *, data_dir=None, source="download", progress=False):
-    """Find what is to be read: on this machine, or else from the mirrors.
-
-    Parameters
-    ----------
-    name : str or path-like
-        A name in the catalog, or the path of the user's own file or folder.
-    data_dir, source, progress
-        As for ``datasets.load``.
+    """Find what is to be read: on this machine, or else from the mirrors. The arguments are those of ``datasets.load``.
 
     Returns
     -------
@@ -99,20 +92,12 @@ def obtain(name, *, data_dir=None, source="download", progress=False):
     ArgumentError
         If an argument is not legal.
     DataError
-        If the data are not on this machine and `source` is "local".
-    DownloadError
-        If they cannot be fetched and `source` is "download".
+        If the data are not on this machine and `source` is "local", or cannot be fetched and it is "download".
 
     Warns
     -----
     SyntheticDataWarning
         If synthetic images take the place of data that `source`, being "auto", could not give.
-
-    Examples
-    --------
-    >>> item, path = obtain("mnist", source="synthetic")
-    >>> item.title, path
-    ('MNIST', None)
     """
     check_choice("source", source, SOURCES)
     item, path = named(name)
@@ -146,31 +131,22 @@ def obtain(name, *, data_dir=None, source="download", progress=False):
 
 
 def named(name):
-    """Tell a data set's name from a path; a name that is also a path is a name.
-
-    Returns
-    -------
-    item : Entry or None
-        The data set, or ``None`` for a path.
-    path : Path or None
-        The path, or ``None`` for a name.
-
-    Raises
-    ------
-    ArgumentError
-        If it is neither.
-
-    Examples
-    --------
-    >>> named("mnist")[0].title
-    'MNIST'
-    """
+    """Return the entry of that name and ``None``, or ``None`` and the path; a name that is also a path is a name."""
     if isinstance(name, str) and name in catalog.CATALOG:
         return catalog.CATALOG[name], None
     if not isinstance(name, (str, os.PathLike)) or not Path(name).expanduser().exists():
         legal = ", ".join(map(repr, catalog.CATALOG))
         raise ArgumentError(f"name is {name!r}; it must be one of {legal}, or the path of a file or folder")
     return None, Path(name).expanduser()
+
+
+def check_options(image_size, seed, **limits):
+    """Return `image_size` as a pair or ``None``; `seed` and the limits must be whole numbers, or ``None``."""
+    for name, limit in limits.items():
+        if limit is not None:
+            check_integer(name, limit, minimum=1)
+    check_integer("seed", seed, minimum=0)
+    return None if image_size is None else check_size("image_size", image_size, maximum=8_192)
 
 
 def _fetch_file(file, folder, mirrors, progress):

@@ -12,19 +12,6 @@ from course_utils.datasets import catalog, formats, trees
 from course_utils.datasets.untrusted import guard
 from course_utils.errors import ArgumentError, DataError, require
 
-__all__ = [
-    "cache_folder",
-    "checksum",
-    "download_folder",
-    "find",
-    "project_folder",
-    "provenance",
-    "read",
-    "search_folders",
-    "synthetic_provenance",
-    "write_beside",
-]
-
 # Archives of more images than this are decoded once and kept: 60,000 JPEGs take seconds each time.
 _KEPT_FROM = 2_000
 
@@ -35,10 +22,7 @@ _DECODING = "1"
 def cache_folder():
     """Return the folder for downloads and for data made from them; it may not exist yet.
 
-    Returns
-    -------
-    Path
-        What ``COURSE_CACHE_DIR`` names, else the usual cache folder of the user.
+    It is what ``COURSE_CACHE_DIR`` names, else the usual cache folder of the user.
 
     Examples
     --------
@@ -55,31 +39,14 @@ def _user_cache():
 
 
 def project_folder():
-    """Return the ``data/`` folder of the project that this package runs from.
-
-    Returns
-    -------
-    Path or None
-        ``None`` if the package was installed without the project around it.
-
-    Examples
-    --------
-    >>> project_folder() is None or project_folder().name == "data"
-    True
-    """
+    """Return the ``data/`` folder of the project around this package, or ``None`` if it was installed without one."""
     root = Path(__file__).resolve().parents[2]
     folder = root / "data"
     return folder if (root / "pyproject.toml").is_file() and folder.is_dir() else None
 
 
 def download_folder():
-    """Return the folder that downloads land in: the project's ``data/`` if it can be written to, else the user's cache.
-
-    Examples
-    --------
-    >>> download_folder() in (project_folder(), cache_folder())
-    True
-    """
+    """Return the folder that downloads land in: the project's ``data/`` if it can be written to, else the cache."""
     project = project_folder()
     return project if project is not None and os.access(project, os.W_OK) else cache_folder()
 
@@ -172,13 +139,6 @@ def read(path, *, class_names=(), image_size=None):
     An archive of many images is decoded once. The arrays are kept under a name made from the archive's checksum
     and every option, as an uncompressed ``.npz``, whose own checksums are verified at each reading. A cache that
     is damaged, or cannot be written, costs time and nothing else.
-
-    Examples
-    --------
-    >>> read("no such file.zip")
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.DataError: no such file.zip: there is no such file or folder
     """
     path = Path(path)
     if path.suffix.lower() != ".zip" or not path.is_file():
@@ -210,16 +170,6 @@ def checksum(path, *, algorithm="sha256"):
     """Return the checksum of a file or folder, in hexadecimal.
 
     A folder's checksum is that of the listing that the tool ``sha256sum`` prints of its files, sorted by name.
-
-    Raises
-    ------
-    DataError
-        If a file cannot be read.
-
-    Examples
-    --------
-    >>> len(checksum(__file__))
-    64
     """
     path = Path(path)
     with guard(path):
@@ -233,26 +183,7 @@ def checksum(path, *, algorithm="sha256"):
 def provenance(item, path):
     """Say what a file or folder is: a known checksum decides, whatever it is called.
 
-    Parameters
-    ----------
-    item : Entry or None
-        The data set that it is read as; ``None`` for the user's own data.
-    path : path-like
-        The file or folder.
-
-    Returns
-    -------
-    Provenance
-
-    Raises
-    ------
-    DataError
-        If a file cannot be read.
-
-    Examples
-    --------
-    >>> provenance(None, __file__).kind
-    'user'
+    `item` is the :class:`~course_utils.datasets.catalog.Entry` that it is read as; ``None`` for the user's own data.
     """
     path = Path(path)
     digest = checksum(path)
@@ -279,13 +210,7 @@ def _is_official(item, folder):
 
 
 def synthetic_provenance(item):
-    """Say what the synthetic images that take the place of a data set are.
-
-    Examples
-    --------
-    >>> synthetic_provenance(catalog.entry("mnist")).kind
-    'synthetic'
-    """
+    """Say what the synthetic images that take the place of a data set are."""
     from course_utils.datasets import synthetic
 
     title = item.title if item.drawn else f"Synthetic stand-in for {item.title}"
@@ -294,25 +219,10 @@ def synthetic_provenance(item):
 
 
 def write_beside(path, write):
-    """Write a file of the cache so that no reader ever sees half of it.
+    """Write a file of the cache so that no reader ever sees half of it, and tell whether it was written.
 
-    Parameters
-    ----------
-    path : Path
-        The file. It is written under another name in the same folder and then renamed.
-    write : callable
-        Is given the open binary file.
-
-    Returns
-    -------
-    bool
-        Whether it was written. A cache that cannot be written to (no permission, full disk) is done without.
-
-    Examples
-    --------
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_beside(Path(folder) / "note", lambda file: file.write(b"hello"))
-    True
+    `write` is given an open binary file of another name in the same folder, which is then renamed. A cache that
+    cannot be written to (no permission, full disk) is done without.
     """
     temporary = None
     try:

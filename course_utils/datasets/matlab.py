@@ -13,8 +13,6 @@ import numpy as np
 from course_utils.datasets.untrusted import allowance, guard
 from course_utils.errors import DataError
 
-__all__ = ["load_mat"]
-
 _HEADER = 128
 _BYTE_ORDERS = {b"IM": "<", b"MI": ">"}
 
@@ -52,15 +50,6 @@ def load_mat(content, file, names):
     DataError
         If the file is damaged, of MATLAB 7.3, or grows beyond reason when decompressed; or if one of `names` is
         not a real numeric array.
-
-    Examples
-    --------
-    >>> import io, scipy.io
-    >>> buffer = io.BytesIO()
-    >>> scipy.io.savemat(buffer, {"y": np.array([[10.0], [3.0]]), "note": "hello"})
-    >>> arrays, found = load_mat(buffer.getvalue(), "train.mat", ["X", "y"])
-    >>> arrays["y"].ravel(), found
-    (array([10.,  3.]), ['y', 'note'])
     """
     if content[:19] == b"MATLAB 7.3 MAT-file" or content[:8] == b"\x89HDF\r\n\x1a\n":
         raise DataError(f"{file}: is a MATLAB 7.3 file; save it in MATLAB with the option -v7")

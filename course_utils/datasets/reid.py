@@ -7,9 +7,8 @@ import numpy as np
 
 from course_utils.datasets import formats, local, trees
 from course_utils.datasets.catalog import Provenance
-from course_utils.datasets.download import obtain
-from course_utils.errors import ArgumentError, DataError, check_integer
-from course_utils.images import check_size
+from course_utils.datasets.download import check_options, obtain
+from course_utils.errors import ArgumentError, DataError
 
 __all__ = ["ReIDDataset", "ReIDSplit", "load_reid"]
 
@@ -79,15 +78,7 @@ class ReIDDataset:
 
 
 def load_reid(
-    name,
-    *,
-    data_dir=None,
-    source="download",
-    train_ids=None,
-    test_ids=None,
-    image_size=None,
-    seed=0,
-    progress=False,
+    name, *, data_dir=None, source="download", train_ids=None, test_ids=None, image_size=None, seed=0, progress=False
 ):
     """Load a re-identification data set.
 
@@ -136,11 +127,7 @@ def load_reid(
     >>> data.probe.images.shape, bool((data.probe.cameras != data.gallery.cameras).all())
     ((3, 128, 64, 3), True)
     """
-    for argument, limit in (("train_ids", train_ids), ("test_ids", test_ids)):
-        if limit is not None:
-            check_integer(argument, limit, minimum=1)
-    check_integer("seed", seed, minimum=0)
-    image_size = image_size if image_size is None else check_size("image_size", image_size, maximum=8_192)
+    image_size = check_options(image_size, seed, train_ids=train_ids, test_ids=test_ids)
     item, path = obtain(name, data_dir=data_dir, source=source, progress=progress)
     if item is not None and item.task != "re-identification":
         raise ArgumentError(f"{item.name} is for {item.task}; load reads it")
@@ -148,8 +135,7 @@ def load_reid(
         parts = _draw(item.generator, train_ids, test_ids, seed)
         parts = [ReIDSplit(trees.resized(part.images, image_size), part.ids, part.cameras) for part in parts]
         return ReIDDataset(*parts, local.synthetic_provenance(item))
-    parts = _read(path, image_size, seed)
-    parts = _limit(parts, train_ids, test_ids, seed)
+    parts = _limit(_read(path, image_size, seed), train_ids, test_ids, seed)
     provenance = local.provenance(item, path)
     shared = np.intersect1d(parts[0].ids, parts[2].ids).size
     if shared:
@@ -160,28 +146,26 @@ def load_reid(
 
 
 def _read(path, image_size, seed):
+    archives = [path / f"{name}.zip" for name in trees.CHARACTER_FOLDERS]
     if path.suffix.lower() == ".npz":
-        characters = formats.read_characters_npz(path)
-        characters = characters._replace(images=trees.resized(characters.images, image_size))
-        return _split_characters([characters], path, seed)
-    folder = path
-    archives = [folder / f"{name}.zip" for name in trees.CHARACTER_FOLDERS]
-    if folder.is_dir() and all(archive.is_file() for archive in archives):
-        pools = [_read_tree(archive, image_size)["characters"][0] for archive in archives]
-        return _split_characters(pools, path, seed)
-    found = _read_tree(path, image_size)
-    if "characters" in found:
-        return _split_characters(found["characters"], path, seed)
-    return [ReIDSplit(*found["people"][part]) for part in ("train", "gallery", "probe")]
+        pool = formats.read_characters_npz(path)
+        pools = [pool._replace(images=trees.resized(pool.images, image_size))]
+    elif all(archive.is_file() for archive in archives):
+        pools = [pool for archive in archives for pool in _read_tree(archive, image_size, people=False)]
+    else:
+        pools = _read_tree(path, image_size)
+    if isinstance(pools[0], trees.LabelledImages):
+        return [ReIDSplit(*part) for part in pools]
+    return _split_characters(pools, path, seed)
 
 
-def _read_tree(path, image_size):
+def _read_tree(path, image_size, *, people=True):
     with trees.open_tree(path) as tree:
         arrangement = trees.layout(tree)
-        if arrangement == "people":
-            return {"people": trees.read_people(tree, image_size=image_size)}
+        if arrangement == "people" and people:
+            return trees.read_people(tree, image_size=image_size)
         if arrangement == "characters":
-            return {"characters": list(trees.read_characters(tree, image_size=image_size).values())}
+            return trees.read_characters(tree, image_size=image_size)
     raise DataError(
         f"{path}: is not in the layout of Market-1501 (bounding_box_train, bounding_box_test, query; or Training, "
         "Testing/Gallery, Testing/Probe) nor of Omniglot (images_background, images_evaluation)"
