@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .PHONY: help setup book full reference site pdf serve test lint format bench lock clean check changed links colab resolved
 
 help:  ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s%s\n", $$1, $$2 }' Makefile
 
 # The stamp is newer than the lock only after a whole installation. Dependencies come from the lock alone, each checked
 # against its hash; the package itself is installed in place.
@@ -73,16 +73,17 @@ format: setup  ## Bring code and notebooks into style
 bench: setup  ## Timings beside named rivals
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
-lock:  ## Resolve requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra tensorflow --extra book --extra cluster --extra test --universal \
-	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-	  --output-file requirements.lock
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --no-header
+lock:  ## Resolve both lists anew: all there is, and what reading needs (needs uv)
+	$(COMPILE) --extra course --extra tensorflow --extra book --extra cluster --extra test --output-file requirements.lock
+	$(COMPILE) --extra book --constraints requirements.lock --output-file requirements-read.lock
 
 # Instead of the lock: `lowest-direct` or `highest`. The stamp makes the other targets use what this installed.
 RESOLUTION ?= highest
 resolved:  ## Make .venv from the newest dependencies, or with RESOLUTION=lowest-direct the oldest (needs uv)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	uv pip install --python $(BIN)/python --resolution $(RESOLUTION) --editable '.[tensorflow,book,cluster,test]' pip
+	uv pip install --python $(BIN)/python --resolution $(RESOLUTION) --editable '.[course,tensorflow,book,cluster,test]' pip
 	touch $(VENV)/.installed
 
 clean:  ## Remove what was built, downloads and .venv stay

@@ -1,38 +1,21 @@
-"""What a network is made of: a table of its layers and a drawing, without any system package.
+"""What a network is made of: a table of its layers.
 
-They are in :mod:`course_utils.models`, too: the chapters write ``models.describe`` and ``models.diagram``.
+It is in :mod:`course_utils.models`, too: the chapters write ``models.describe``.
 """
 
-import hashlib
-import html
-import itertools
 import math
-import textwrap
 from collections import Counter
-from dataclasses import dataclass
 
 import pandas as pd
 
-__all__ = ["Diagram", "describe", "diagram"]
+from course_utils.errors import moved_names
 
-# Kinds of layers by class name: fill and edge of the box. The fills are pale under black text, so that the
-# boxes read on a light page and on a dark one; the edges are Okabe and Ito's colours.
-_KINDS = {
-    "Conv2D": ("#cfe8f7", "#0072B2"),
-    "Dense": ("#fbe6bd", "#E69F00"),
-    "MaxPooling2D": ("#f3dbe8", "#CC79A7"),
-    "GlobalAveragePooling2D": ("#f3dbe8", "#CC79A7"),
-    "BatchNormalization": ("#cdeee3", "#009E73"),
-    "Add": ("#fbdcc6", "#D55E00"),
-}
-_OTHER = ("#eeeeee", "#767676")
-_ARROW = "#808080"
+__all__ = ["describe"]
 
-# Sizes in the units of the drawing, which is 360 wide: the CSS pixels of a phone.
-_WIDTH, _MARGIN, _GAP, _PADDING, _LINE, _CHARACTER = 360, 8, 14, 8, 16, 7
-_MAIN, _SIDE = 204, 124  # widths of the boxes where ways run side by side
-_LANE = 10  # how far right of the boxes a shortcut runs
-_APART = 5  # how far from a box's centre shortcuts come in (above) and go out (below)
+__getattr__ = moved_names(
+    __name__,
+    {"Diagram": "course_utils.plots.Diagram", "diagram": "course_utils.plots.show_architecture"},
+)
 
 
 def describe(model):
@@ -86,94 +69,6 @@ def describe(model):
             }
         )
     return pd.DataFrame(rows).set_index("layer")
-
-
-@dataclass(frozen=True)
-class Diagram:
-    """A drawing of a network that notebooks show as a picture; made by :func:`diagram`.
-
-    Attributes
-    ----------
-    svg : str
-        The drawing, a complete SVG element that needs no other file.
-    text : str
-        The same in words, for those who cannot see it; it is in the SVG, too.
-    """
-
-    svg: str
-    text: str
-
-    def _repr_svg_(self):
-        return self.svg
-
-    def _repr_html_(self):
-        return f'<div style="max-width: {_WIDTH}px; margin: auto">{self.svg}</div>'
-
-
-def diagram(model):
-    """Draw a network from top to bottom: one box a layer, with its output shape and parameters.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A built network. The longest way through it runs down the left side; other ways run beside it.
-
-    Returns
-    -------
-    Diagram
-        360 units wide, so that it fits a phone; readable on light and on dark pages.
-
-    Examples
-    --------
-    >>> from course_utils.models import fashion_mlp
-    >>> print(diagram(fashion_mlp()).text)
-    fashion_mlp, 101,770 parameters. image: input, output 28×28×1. flatten: Flatten, output 784, after image.
-    embedding: Dense 128, relu, output 128, 100,480 parameters, after flatten. logits: Dense 10, output 10,
-    1,290 parameters, after embedding.
-    """
-    layers = _flat_layers(model)
-    edges = _edges(layers)
-    main = _longest_path(layers, edges)
-    boxes = _place(layers, edges, main)
-    height = max(box.bottom for box in boxes.values()) + _MARGIN
-    text = _text(model, layers, edges)
-    key = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="100%" role="img" '
-        f'aria-labelledby="title-{key} desc-{key}" font-family="system-ui, sans-serif" font-size="13">',
-        f'<title id="title-{key}">Diagram of {html.escape(model.name)}</title>',
-        f'<desc id="desc-{key}">{html.escape(text)}</desc>',
-    ]
-    steps = set(itertools.pairwise(main))
-    parts += [_draw_arrow(boxes[pair[0]], boxes[pair[1]], pair in steps) for pair in edges]
-    parts += [_draw_box(layer, boxes[layer.name]) for layer in layers]
-    return Diagram("\n".join([*parts, "</svg>"]), text)
-
-
-@dataclass(frozen=True)
-class _Box:
-    left: int
-    top: int
-    width: int
-    height: int
-    side: bool
-    lines: tuple
-
-    @property
-    def middle(self):
-        return self.left + self.width // 2
-
-    @property
-    def centre(self):
-        return self.top + self.height // 2
-
-    @property
-    def right(self):
-        return self.left + self.width
-
-    @property
-    def bottom(self):
-        return self.top + self.height
 
 
 def _flat_layers(model):
@@ -237,111 +132,3 @@ def _multiply_adds(layer, output_shape):
     if type(layer).__name__ not in ("Conv2D", "Dense"):
         return 0
     return math.prod(layer.kernel.shape) * math.prod(output_shape[:-1])
-
-
-def _edges(layers):
-    """Pairs (source, target) of layer names, in the order of the targets."""
-    made_by = {}
-    edges = []
-    for previous, layer in zip([None, *layers], layers, strict=False):
-        if previous is not None:
-            tensors = layer.input if isinstance(layer.input, list) else [layer.input]
-            # A tensor that no layer made has crossed the border of a network within the network.
-            edges += [(made_by.get(id(tensor), previous.name), layer.name) for tensor in tensors]
-        made_by[id(layer.output)] = layer.name
-    return edges
-
-
-def _longest_path(layers, edges):
-    """Names of the layers on the longest way to the last layer, from the first on."""
-    length = {layer.name: 0 for layer in layers}
-    before = {}
-    for source, target in edges:
-        if length[source] + 1 > length[target]:
-            length[target] = length[source] + 1
-            before[target] = source
-    path = [layers[-1].name]
-    while path[-1] in before:
-        path.append(before[path[-1]])
-    return path[::-1]
-
-
-def _place(layers, edges, main):
-    """Give every layer a box in a row of its own: the main way on the left, the others on the right."""
-    narrow = len(edges) > len(layers) - 1
-    boxes, top = {}, _MARGIN
-    for layer in layers:
-        side = layer.name not in main
-        width = _SIDE if side else _MAIN if narrow else _WIDTH - 2 * _MARGIN
-        lines = _label(layer, width)
-        height = _PADDING + _LINE * len(lines)
-        left = _WIDTH - _MARGIN - width if side else _MARGIN
-        boxes[layer.name] = _Box(left, top, width, height, side, lines)
-        top += height + _GAP
-    return boxes
-
-
-def _label(layer, width):
-    """What the box says: the kind, and the output shape and parameters where there are such to tell."""
-    shape, count = _output_shape(layer), layer.count_params()
-    details = [_times(shape)] if _is_main_kind(layer) or shape != _input_shape(layer) else []
-    details += [f"{count:,} parameters"] if count else []
-    fits = width // (_CHARACTER if width > _SIDE else _CHARACTER + 1)
-    kind, detail = _kind(layer), " · ".join(details)
-    if not _is_main_kind(layer) and len(kind) + len(detail) + 3 <= fits:
-        return (" · ".join(filter(None, [kind, detail])),)
-    return (*textwrap.wrap(kind, fits), *textwrap.wrap(detail, fits))
-
-
-def _is_main_kind(layer):
-    return type(layer).__name__ in ("InputLayer", "Conv2D", "Dense")
-
-
-def _input_shape(layer):
-    first = layer.input[0] if isinstance(layer.input, list) else layer.input
-    return tuple(first.shape[1:])
-
-
-def _draw_box(layer, box):
-    fill, edge = _KINDS.get(type(layer).__name__, _OTHER)
-    weight = ' font-weight="600"' if _is_main_kind(layer) else ""
-    first = box.top + _PADDING // 2 + 12  # the first line's baseline
-    texts = [
-        f'<text x="{box.middle}" y="{first + _LINE * i}" text-anchor="middle"{weight if i == 0 else ""}>'
-        f"{html.escape(line)}</text>"
-        for i, line in enumerate(box.lines)
-    ]
-    rectangle = (
-        f'<rect x="{box.left}" y="{box.top}" width="{box.width}" height="{box.height}" rx="5" fill="{fill}" '
-        f'stroke="{edge}" stroke-width="1.5"/>'
-    )
-    return "\n".join([rectangle, *texts])
-
-
-def _draw_arrow(source, target, straight):
-    """An arrow straight down, along the gap between the columns, or by way of a box in the right column."""
-    if straight or target.side:
-        x, y = target.middle, target.top
-        way = f"M{x} {source.bottom}V{y}" if straight else f"M{source.right} {source.centre + _APART}H{x}V{y}"
-        head = f"M{x} {y}l-4 -7h8z"
-    else:
-        x, y = target.right, target.centre - _APART
-        start = f"M{source.right} {source.centre + _APART}H{x + _LANE}"
-        if source.side:
-            start = f"M{source.middle} {source.bottom}"
-        way = f"{start}V{y}H{x}"
-        head = f"M{x} {y}l7 -4v8z"
-    line = f'<path d="{way}" fill="none" stroke="{_ARROW}" stroke-width="1.5"/>'
-    return f'{line}<path d="{head}" fill="{_ARROW}"/>'
-
-
-def _text(model, layers, edges):
-    sentences = [f"{model.name}, {model.count_params():,} parameters."]
-    for layer in layers:
-        count = layer.count_params()
-        sources = [source for source, target in edges if target == layer.name]
-        words = [f"{layer.name}: {_kind(layer)}", f"output {_times(_output_shape(layer))}"]
-        words += [f"{count:,} parameters"] if count else []
-        words += [f"after {' and '.join(sources)}"] if sources else []
-        sentences.append(", ".join(words) + ".")
-    return " ".join(sentences)

@@ -16,7 +16,7 @@ import numbers
 import numpy as np
 
 from course_utils.errors import ArgumentError, check_number
-from course_utils.results import _emit
+from course_utils.results import tell_runner
 
 __all__ = ["Verdict", "check", "note", "seal"]
 
@@ -173,9 +173,9 @@ def note(label, candidates, *, tolerance=None):
             key = seal(label, value(), tolerance=tolerance)
         except ArgumentError:
             continue
-        _emit({}, {}, "answer", {"label": label, "expression": expression, "key": key})
+        tell_runner("answer", {"label": label, "expression": expression, "key": key})
         return expression
-    _emit({}, {}, "answer", {"label": label, "expression": None, "key": None})
+    tell_runner("answer", {"label": label, "expression": None, "key": None})
     return None
 
 

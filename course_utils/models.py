@@ -9,13 +9,12 @@ import numpy as np
 from keras import layers
 from sklearn.dummy import DummyClassifier
 
-from course_utils.architecture import describe, diagram
+from course_utils.architecture import describe
 from course_utils.errors import ArgumentError, check_integer, check_number, moved_names
 
 __all__ = [
     "compact_convnet",
     "describe",
-    "diagram",
     "embedding_model",
     "fashion_mlp",
     "fashion_model",
@@ -33,7 +32,8 @@ __all__ = [
 
 __getattr__ = moved_names(
     __name__,
-    {
+    {"diagram": "course_utils.plots.show_architecture"}
+    | {
         name: f"course_utils.training.{name}"
         for name in (
             "OneCycle",
@@ -292,9 +292,7 @@ def thin_deep_convnet(*, input_shape=(32, 32, 3), n_classes=10, l1=1e-4, l2=0.0)
 
 
 def _cifar_convnet(name, input_shape, n_classes, widths, *, pool=False, l1, l2):
-    penalty = keras.regularizers.L1L2(
-        l1=check_number(name, "l1", l1, minimum=0), l2=check_number(name, "l2", l2, minimum=0)
-    )
+    penalty = keras.regularizers.L1L2(l1=check_number("l1", l1, minimum=0), l2=check_number("l2", l2, minimum=0))
     inputs = x = _image_input(name, input_shape)
     for i, width in enumerate(widths, start=1):
         strides = 1 if pool else 2

@@ -1,4 +1,4 @@
-"""Numbers and claims that a notebook leaves behind for the book.
+"""Numbers, findings and checks: what a notebook leaves behind for the book.
 
 A recorded number travels as the metadata of a hidden notebook output. So it needs no side file, it survives
 papermill, MyST-NB can set it in the text with ``{glue:text}``, and the runner reads it from the executed notebook.
@@ -22,13 +22,14 @@ import time
 import tomllib
 from pathlib import Path
 
-from course_utils.errors import ArgumentError, check_choice
+from course_utils.errors import ArgumentError, CourseError, check_choice, moved_names
 
-__all__ = ["Claim", "Record", "claim", "clear", "compare", "once", "provenance", "record", "recorded", "reported"]
+__all__ = ["Finding", "Record", "check", "compare", "finding", "once", "provenance", "record", "recorded", "reported"]
+
+__getattr__ = moved_names(__name__, {"Claim": "course_utils.results.Finding", "claim": "course_utils.results.finding"})
 
 METADATA_KEY = "course"
 _GLUE_PREFIX = "application/papermill.record/"
-_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 # This process's records by name: `compare` looks them up, and a name recorded again replaces its value.
 _records = {}
@@ -38,19 +39,7 @@ _begun = set()
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """One measured number (or short text) with what is needed to read it.
-
-    Attributes
-    ----------
-    name : str
-        Lower case with underscores, unique in its notebook.
-    value : float, int, bool, str or list of float
-        What was measured.
-    unit : str or None
-        ``"s"``, ``"images/s"``; None for shares and counts.
-    context : dict
-        Anything that helps to read the value: ``low`` and ``high`` of its interval, ``n_seeds``.
-    """
+    """What :func:`record` keeps of one measurement, as its arguments describe it."""
 
     name: str
     value: object
@@ -59,20 +48,8 @@ class Record:
 
 
 @dataclasses.dataclass(frozen=True)
-class Claim:
-    """One sentence of the book that a run can prove wrong.
-
-    Attributes
-    ----------
-    statement : str
-        The sentence.
-    holds : bool
-        Whether this run bears it out.
-    evidence : str
-        The numbers it rests on.
-    needs : {"quick", "full"}
-        The smallest profile that can decide it.
-    """
+class Finding:
+    """What :func:`finding` states, as its arguments describe it, and whether this run bears it out (`holds`)."""
 
     statement: str
     holds: bool
@@ -80,65 +57,78 @@ class Claim:
     needs: str
 
     def _repr_html_(self):
-        mark, word, css = self._verdict()
-        evidence = f' <span class="claim-evidence">{html.escape(self.evidence)}</span>' if self.evidence else ""
+        mark, word, css = self._mark()
+        evidence = f' <span class="finding-evidence">{html.escape(self.evidence)}</span>' if self.evidence else ""
         return (
-            f'<p class="claim claim-{css}"><span class="claim-mark" role="img" aria-label="{word}">{mark}</span> '
+            f'<p class="finding finding-{css}"><span class="finding-mark" role="img" aria-label="{word}">{mark}</span> '
             f"{html.escape(self.statement)}{evidence}</p>"
         )
 
     def __repr__(self):
-        mark, word, _ = self._verdict()
+        mark, word, _ = self._mark()
         return " ".join(part for part in (mark, f"({word})", self.statement, self.evidence) if part)
 
-    def _verdict(self):
+    def _mark(self):
         if self.needs == "full" and os.environ.get("COURSE_PROFILE") != "full":
             return "◌", "needs the full profile", "open"
         return ("✔", "holds", "holds") if self.holds else ("✘", "does not hold", "fails")
 
 
-def record(name, value, *, unit=None, **context):
-    """Keep a number for the text, the ledger and the records of the run.
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A line of text under a notebook cell; `style` is its class in the book's style sheet."""
+
+    text: str
+    style: str
+
+    def __repr__(self):
+        return self.text
+
+    def _repr_html_(self):
+        return f'<p class="{self.style}">{html.escape(self.text)}</p>'
+
+
+def record(name=None, value=None, /, *, unit=None, **context):
+    """Keep a number for the text, the ledger and the records of the run; or several, each by its name.
 
     Parameters
     ----------
     name : str
         Lower-case letters, digits and underscores. The text shows it with ``{glue:text}`name:.3f```.
     value : float, int, bool, str or sequence of float
-        What was measured; NumPy scalars and arrays are taken as well. Numbers must be finite.
+        What was measured, of Python or NumPy. Numbers must be finite.
     unit : str, optional
         The unit, ``"s"`` for instance. Shares and counts have none.
     **context
         More to keep with the value, such as ``low`` and ``high``, the ends of its interval. None and NaN say that there
-        is none, as after a single run.
+        is none, as after a single run. Without `name` and `value`, these are the numbers to keep.
 
     Raises
     ------
     ArgumentError
-        If the name is not of that form, or a value is neither a finite number nor text.
+        If a name is not of that form, or a value is neither a finite number nor text.
 
     Examples
     --------
     >>> record("test_accuracy", 0.885, low=0.879, high=0.891)
-    >>> recorded()["test_accuracy"].value
-    0.885
+    >>> record(fit_seconds=12.5, predict_seconds=0.3, unit="s")
+    >>> recorded()["test_accuracy"].value, recorded()["fit_seconds"].unit
+    (0.885, 's')
     """
-    if not isinstance(name, str) or not _NAME.match(name):
+    if name is None and value is None and context:
+        for each, number in context.items():
+            record(each, number, unit=unit)
+        return
+    if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
         raise ArgumentError(f"name is {name!r}; it must be lower-case letters, digits and underscores")
-    plain = {key: _plain_context(f"{name}, {key}", item) for key, item in context.items()}
-    entry = Record(name, _plain(name, value), unit, plain)
+    known = {key: None if _missing(item) else _plain(f"{name}, {key}", item) for key, item in context.items()}
+    entry = Record(name, _plain(name, value), unit, known)
     _records[name] = entry
-    text = repr(entry.value) if not isinstance(entry.value, str) else entry.value
-    _emit(
-        {f"{_GLUE_PREFIX}text/plain": text},
-        {"scrapbook": {"name": name, "mime_prefix": _GLUE_PREFIX}},
-        "record",
-        dataclasses.asdict(entry),
-    )
+    tell_runner("record", dataclasses.asdict(entry), glue=str(entry.value))
 
 
-def claim(statement, holds, *, evidence="", needs="quick"):
-    """State something that this run must bear out, and show whether it does.
+def finding(statement, holds, *, evidence="", needs="quick"):
+    """State something that the data may prove wrong, and show whether this run bears it out.
 
     Parameters
     ----------
@@ -149,11 +139,11 @@ def claim(statement, holds, *, evidence="", needs="quick"):
     evidence : str, optional
         The numbers that decide.
     needs : {"quick", "full"}, optional
-        ``"full"`` for a claim that small data cannot decide; it is then shown as open outside the full profile.
+        ``"full"`` for a finding that small data cannot decide; it is then shown as open outside the full profile.
 
     Returns
     -------
-    Claim
+    Finding
         Shown as a sentence with a mark when it ends a notebook cell.
 
     Raises
@@ -163,18 +153,54 @@ def claim(statement, holds, *, evidence="", needs="quick"):
 
     Examples
     --------
-    >>> claim("The network beats chance.", 0.88 > 0.1, evidence="0.88 against 0.10")
+    >>> finding("The network beats chance.", 0.88 > 0.1, evidence="0.88 against 0.10")
     ✔ (holds) The network beats chance. 0.88 against 0.10
     """
+    holds = _verdict(statement, holds)
+    check_choice("needs", needs, ["quick", "full"])
+    made = Finding(statement, holds, evidence, needs)
+    tell_runner("finding", dataclasses.asdict(made))
+    return made
+
+
+def check(statement, holds, *, evidence=""):
+    """Insist on something that must hold whatever the data are: an identity, a count, two ways to one result.
+
+    It is not counted among the findings: where it does not hold, the code is wrong, and the notebook stops.
+
+    Parameters
+    ----------
+    statement, holds, evidence : str, bool, str
+        As in :func:`finding`.
+
+    Returns
+    -------
+    Line
+        Shown when it ends a notebook cell.
+
+    Raises
+    ------
+    CourseError
+        If it does not hold; an ArgumentError if an argument is wrong.
+
+    Examples
+    --------
+    >>> check("The two layers hold all parameters.", 100_480 + 1_290 == 101_770)
+    Checked: The two layers hold all parameters.
+    """
+    if not _verdict(statement, holds):
+        raise CourseError(f"this must hold, and does not: {statement} {evidence}".rstrip())
+    return Line(f"Checked: {statement} {evidence}".rstrip(), "check")
+
+
+def _verdict(statement, holds):
+    """Return whether a statement holds, as a plain truth value."""
     if not isinstance(statement, str) or not statement.strip():
         raise ArgumentError(f"statement is {statement!r}; it must be a sentence")
     holds = holds.item() if hasattr(holds, "item") and getattr(holds, "ndim", 1) == 0 else holds
     if not isinstance(holds, bool):
         raise ArgumentError(f"holds is {holds!r}; it must be True or False")
-    check_choice("needs", needs, ["quick", "full"])
-    made = Claim(statement, holds, evidence, needs)
-    _emit({}, {}, "claim", dataclasses.asdict(made))
-    return made
+    return holds
 
 
 def provenance(dataset):
@@ -187,50 +213,36 @@ def provenance(dataset):
 
     Returns
     -------
-    ProvenanceLine
-        Shown as one line when it ends a notebook cell.
+    Line
+        Shown when it ends a notebook cell.
 
     Examples
     --------
     >>> from course_utils import datasets
-    >>> toy = datasets.load("fashion_mnist", source="synthetic", train_limit=20, test_limit=20)
-    >>> provenance(toy).kind
-    'procedural'
+    >>> toy = datasets.load("mnist", source="synthetic", train_limit=20, test_limit=20)
+    >>> provenance(toy).text == toy.provenance.line()
+    True
     """
-    facts = dataclasses.asdict(dataset.provenance)
-    _emit({}, {}, "data", facts)
-    return ProvenanceLine(facts["kind"], dataset.provenance.line())
-
-
-@dataclasses.dataclass(frozen=True)
-class ProvenanceLine:
-    """One line about where data came from, marked when they are procedural."""
-
-    kind: str
-    text: str
-
-    def __repr__(self):
-        return self.text
-
-    def _repr_html_(self):
-        return f'<p class="provenance provenance-{self.kind.replace(" ", "-")}">{html.escape(self.text)}</p>'
+    facts = dataset.provenance
+    tell_runner("data", dataclasses.asdict(facts))
+    return Line(facts.line(), f"provenance provenance-{facts.kind.replace(' ', '-')}")
 
 
 def once(name, work, *, folder=None):
     """Do a piece of work that takes long, unless an interrupted run of the same notebook has finished it before.
 
-    The runner gives each notebook a folder for this. It keeps the folder until the notebook has run to its end, and
-    throws it away as soon as anything changes that the notebook depends on. Without the runner the work is just done.
+    The runner gives each notebook a folder for this, until the notebook has run to its end or anything changes that
+    it depends on. Without the runner the work is just done.
 
     Parameters
     ----------
     name : str
-        What tells the work from all other work in the notebook, such as ``"CNN, run 0"``.
+        Unique in the notebook, such as ``"CNN, run 0"``.
     work : callable
         Called without arguments. What it returns must survive pickling: networks of Keras do, lambdas do not. It must
         not depend on random numbers drawn before, so let it begin with :func:`course_utils.training.set_seed`.
     folder : str or pathlib.Path, optional
-        A folder that the work fills, such as logs of TensorBoard. It is kept and brought back too.
+        A folder that the work fills, such as logs of TensorBoard; it is brought back too.
 
     Returns
     -------
@@ -286,16 +298,11 @@ def recorded():
 
     Examples
     --------
-    >>> clear()
-    >>> recorded()
-    {}
+    >>> record("n_images", 1000)
+    >>> recorded()["n_images"].value
+    1000
     """
     return dict(_records)
-
-
-def clear():
-    """Forget this process's records."""
-    _records.clear()
 
 
 @functools.cache
@@ -354,23 +361,34 @@ def compare(chapter):
     """
     import pandas as pd
 
-    rows = {}
-    for name, row in reported(chapter).items():
-        entry = _records.get(name)
-        if entry is None or isinstance(row["value"], list):
-            continue
-        rows[name.replace("_", " ")] = {
-            "reported": row["value"],
-            "measured": entry.value,
-            "difference": entry.value - row["value"],
-            "why": row["reason"],
-        }
+    rows = {
+        name.replace("_", " "): [row["value"], entry.value, entry.value - row["value"], row["reason"]]
+        for name, row in reported(chapter).items()
+        if (entry := _records.get(name)) and not isinstance(row["value"], list)
+    }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["reported", "measured", "difference", "why"])
 
 
-def _plain_context(name, value):
-    missing = value is None or (isinstance(value, numbers.Real) and math.isnan(value))
-    return None if missing else _plain(name, value)
+def tell_runner(kind, content, *, glue=None):
+    """Leave something with the notebook that only the runner reads; outside a notebook nothing happens.
+
+    `kind` is ``"record"``, ``"finding"``, ``"data"`` or ``"answer"``, and `content` a dict that JSON can hold.
+    `glue` is the text that ``{glue:text}`` sets for ``content["name"]``.
+    """
+    shell = sys.modules.get("IPython")
+    if shell is None or shell.get_ipython() is None:
+        return
+    from IPython.display import display
+
+    metadata = {METADATA_KEY: {"kind": kind, "content": content}}
+    if glue is not None:
+        metadata["scrapbook"] = {"name": content["name"], "mime_prefix": _GLUE_PREFIX}
+    # An output needs at least one representation; one that no front end knows stays invisible.
+    display({f"{_GLUE_PREFIX}text/plain": kind if glue is None else glue}, raw=True, metadata=metadata)
+
+
+def _missing(value):
+    return value is None or (isinstance(value, numbers.Real) and math.isnan(value))
 
 
 def _plain(name, value):
@@ -386,15 +404,3 @@ def _plain(name, value):
     if isinstance(value, numbers.Real) and math.isfinite(value):
         return float(value)
     raise ArgumentError(f"the value of {name} is {value!r}; it must be finite numbers, text, or True or False")
-
-
-def _emit(data, metadata, kind, content):
-    """Send an output that only the runner and myst-nb read; without a notebook there is nobody to send it to."""
-    shell = sys.modules.get("IPython")
-    if shell is None or shell.get_ipython() is None:
-        return
-    from IPython.display import display
-
-    # An output needs at least one representation; one that no front end knows stays invisible.
-    data = data or {f"{_GLUE_PREFIX}text/plain": kind}
-    display(data, raw=True, metadata={**metadata, METADATA_KEY: {"kind": kind, "content": content}})

@@ -1,8 +1,5 @@
 """What it takes to train a network: seeds, losses, the learning rate, augmentation, gradients."""
 
-import contextlib
-import functools
-
 import keras
 import numpy as np
 import pandas as pd
@@ -41,12 +38,6 @@ def set_seed(seed, *, deterministic=True):
     ArgumentError
         If `seed` is not a whole number in that range.
 
-    Notes
-    -----
-    On the TensorFlow backend, Keras' input pipelines no longer tune themselves from here on. The thread that does so
-    sleeps 10 ms, 20 ms, 40 ms, …, and on a machine with few cores nothing wakes it when the data end: ``fit`` then
-    waits at the end of an epoch, for as long again as the epoch took at worst. The numbers stay the same to the bit.
-
     Examples
     --------
     >>> import keras
@@ -57,39 +48,11 @@ def set_seed(seed, *, deterministic=True):
     True
     """
     keras.utils.set_random_seed(check_integer("seed", seed, minimum=0, maximum=2**32 - 1))
-    if keras.backend.backend() != "tensorflow":
-        return
-    # Here the book needs TensorFlow itself: Keras has no switch for either.
-    _stop_tuning_pipelines()
-    if deterministic:
+    if deterministic and keras.backend.backend() == "tensorflow":
+        # Here the book needs TensorFlow itself: Keras has no switch for it.
         from tensorflow.config.experimental import enable_op_determinism
 
         enable_op_determinism()
-
-
-def _stop_tuning_pipelines():
-    """Switch off tf.data's autotuning in the data sets that Keras makes of arrays, generators and ``PyDataset``."""
-    # If Keras moves these classes, only speed is lost, and the test of this says so.
-    with contextlib.suppress(ImportError):
-        from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
-        from keras.src.trainers.data_adapters.generator_data_adapter import GeneratorDataAdapter
-        from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
-
-        for adapter in (ArrayDataAdapter, GeneratorDataAdapter, PyDatasetAdapter):
-            if not hasattr(adapter.get_tf_dataset, "__wrapped__"):
-                adapter.get_tf_dataset = _without_tuning(adapter.get_tf_dataset)
-
-
-def _without_tuning(get_tf_dataset):
-    import tensorflow as tf
-
-    @functools.wraps(get_tf_dataset)
-    def without_tuning(adapter):
-        options = tf.data.Options()
-        options.autotune.enabled = False
-        return get_tf_dataset(adapter).with_options(options)
-
-    return without_tuning
 
 
 def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
@@ -134,7 +97,7 @@ def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
 
 def _optimizer_by_name(name, learning_rate):
     if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-        learning_rate = _positive("compile_classifier", "learning_rate", learning_rate)
+        learning_rate = _positive("learning_rate", learning_rate)
     try:
         return keras.optimizers.get({"class_name": name, "config": {"learning_rate": learning_rate}})
     except (TypeError, ValueError) as error:
@@ -172,7 +135,7 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, peak, steps, warmup=0.25):
         super().__init__()
-        self.peak = _positive("OneCycle", "peak", peak)
+        self.peak = _positive("peak", peak)
         self.steps = check_integer("steps", steps, minimum=1)
         self.warmup = check_number("warmup", warmup, minimum=0, maximum=1)
 
@@ -383,7 +346,7 @@ def with_augmentation(model, augmentation):
     return keras.Model(inputs, model(augmentation(inputs)), name=f"{model.name}_augmented")
 
 
-def _positive(function, name, value):
+def _positive(name, value):
     value = check_number(name, value, minimum=0)
     if value == 0:
         raise ArgumentError(f"{name} is 0; it must be greater")

@@ -16,7 +16,7 @@ from course_utils.errors import RunnerError
 RECORDING = [
     "n = 2",
     "from course_utils import results\nresults.record('double', 2 * n, unit='s', low=1.5)",
-    "results.claim('Two is even.', n % 2 == 0, evidence=str(n))",
+    "results.finding('Two is even.', n % 2 == 0, evidence=str(n))",
     "from course_utils import datasets\n"
     "toy = datasets.load('mnist', source='synthetic', train_limit=20, test_limit=20)\nresults.provenance(toy)",
     "import pathlib\npathlib.Path('01_one').mkdir()\npathlib.Path('01_one/page.html').write_text('hello')",
@@ -34,7 +34,7 @@ def test_a_run_leaves_notebook_artefacts_and_record(make_project):
     record = read_json(project.record("quick", "01_one"))
     record_validator().validate(record)
     assert record["records"] == {"double": {"value": 4, "unit": "s", "context": {"low": 1.5}}}
-    assert record["claims"] == [{"statement": "Two is even.", "holds": True, "evidence": "2", "needs": "quick"}]
+    assert record["findings"] == [{"statement": "Two is even.", "holds": True, "evidence": "2", "needs": "quick"}]
     assert [(data["name"], data["kind"]) for data in record["data"]] == [("mnist", "procedural")]
     assert len(record["cells"]) == 5
     assert record["peak_memory_bytes"] > 2**20

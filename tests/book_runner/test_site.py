@@ -4,7 +4,7 @@ import json
 import nbformat
 import pytest
 
-from book_runner import execute, plan, site
+from book_runner import execute, pages, plan, site
 from book_runner.pages import ledger
 from book_runner.project import read_json
 from course_utils import results
@@ -13,7 +13,7 @@ from course_utils.errors import RunnerError
 CELLS = [
     "n = 2",
     "from course_utils import results\nresults.record('double', 2 * n)\nresults.record('double', 2 * n + 1)",
-    "results.claim('Two is even.', n % 2 == 0, evidence='n is 2')",
+    "results.finding('Two is even.', n % 2 == 0, evidence='n is 2')",
     "import pathlib\npathlib.Path('01_one').mkdir()\npathlib.Path('01_one/page.html').write_text('hello')",
 ]
 
@@ -84,14 +84,14 @@ def test_a_notebook_that_never_ran_has_a_page_that_says_so(make_project):
     assert "has not been run in this build" in (project.html / "notebooks" / "01_one.html").read_text()
 
 
-def test_procedural_data_put_a_banner_on_every_page(built):
+def test_synthetic_data_put_a_banner_on_every_page(built):
     path = built.record("quick", "01_one")
     record = read_json(path)
     record["data"] = [{"name": "toy", "kind": "procedural", "title": "Toy"}]
     path.write_text(json.dumps(record))
     site.build_site(built)
     for page in ("notebooks/01_one", "book/intro", "book/ledger", "book/status"):
-        assert "made from procedural data" in (built.html / f"{page}.html").read_text(), page
+        assert "made from synthetic data" in (built.html / f"{page}.html").read_text(), page
     assert "stand in for" in (built.html / "notebooks" / "01_one.html").read_text()
 
 
@@ -121,7 +121,7 @@ def test_merge_keeps_injected_parameters_and_ignores_changed_cells(built):
     assert source == before
     assert [cell["source"] for cell in merged["cells"]][2] == "n = 3"
     changed = copy.deepcopy(source)
-    changed["cells"][3]["source"] = "results.claim('Other.', True)"
+    changed["cells"][3]["source"] = "results.finding('Other.', True)"
     assert "Two is even" not in str(site.merge(changed, executed)["cells"][4]["outputs"])
 
 
@@ -137,9 +137,9 @@ def test_logging_of_libraries_stays_out_of_the_page(built):
 
 def test_data_that_are_drawn_by_nature_stand_in_for_nothing():
     record = {"data": [{"name": "pedestrians", "kind": "procedural"}, {"name": "svhn", "kind": "own split"}]}
-    assert ledger.stand_ins(record) == []
+    assert pages.stand_ins(record) == []
     record["data"].append({"name": "mnist", "kind": "procedural"})
-    assert ledger.stand_ins(record) == ["mnist"]
+    assert pages.stand_ins(record) == ["mnist"]
 
 
 def test_the_table_shows_intervals_and_gaps():
@@ -166,8 +166,8 @@ def test_the_difference_is_that_of_the_full_run_where_there_is_one():
     assert ledger._difference(75, {"full": run(1180)}, "class_accuracy") == "+1,105 (full)"
 
 
-def test_the_ledger_holds_every_reported_number_and_every_claim_with_its_verdict():
-    claims = [
+def test_the_ledger_holds_every_reported_number_and_every_finding_with_its_verdict():
+    findings = [
         {"statement": statement, "holds": holds, "evidence": "1 | 2", "needs": needs}
         for statement, holds, needs in [
             ("`a*b` *wins*.", True, "quick"),
@@ -175,18 +175,18 @@ def test_the_ledger_holds_every_reported_number_and_every_claim_with_its_verdict
             ("All.", True, "full"),
         ]
     ]
-    record = {"profile": "quick", "claims": claims, **run([0.5, 0.5, 0.5])}
+    record = {"profile": "quick", "findings": findings, **run([0.5, 0.5, 0.5])}
     titles = {"03_fashion_regrouped": "03 · Groups", "99_none": "99 · Nothing reported"}
     page = ledger.ledger_page(titles, {"03_fashion_regrouped": record}, {"03_fashion_regrouped": None})
     chapter = "{doc}`03 </notebooks/03_fashion_regrouped>`"
     rows = [line for line in page.splitlines() if line.startswith(f"| {chapter}")]
-    assert len(rows) == len(results.reported("03_fashion_regrouped")) + len(claims)
+    assert len(rows) == len(results.reported("03_fashion_regrouped")) + len(findings)
     reason = results.reported("03_fashion_regrouped")["class_accuracy"]["reason"]
     assert f"[{reason}](#is-it-the-imbalance)" in page
     assert f"| {chapter} | `a*b` \\*wins\\*. | – | ✔ 1 \\| 2 |" in rows
     assert f"| {chapter} | It wins. | – | ✘ 1 \\| 2 |" in rows
     assert f"| {chapter} | All. | – | ◌ needs the full profile; here 1 \\| 2 |" in rows
-    assert "In this build 1 of 3 claims hold, 1 do not, 1 need the full profile." in page
+    assert "In this build 1 of 3 findings hold, 1 do not, 1 need the full profile." in page
     assert "In the full run" not in page
 
 
@@ -195,7 +195,7 @@ def test_the_status_page_says_what_each_notebook_ran_on():
     here |= {"backend": "tensorflow", "versions": {"keras": "3.9.0"}}
     run = {"state": "done", "profile": "quick", "started": "2026-01-02T03:04:05+00:00", "seconds": 65.4, "data": []}
     run |= {"peak_memory_bytes": 2**30, "environment": here}
-    page = ledger.status_page(
+    page = pages.status_page(
         ["01_one", "02_two", "03_three", "04_four"],
         {"01_one": run, "02_two": run | {"environment": here | {"backend": "jax"}}, "03_three": run, "04_four": None},
         {"01_one": None, "02_two": run | {"profile": "full", "seconds": 4000}, "04_four": run | {"profile": "full"}},
@@ -211,6 +211,6 @@ def test_the_status_page_says_what_each_notebook_ran_on():
     assert "The 2 notebooks below that have been run took 1.1 hours together" in full
     assert "at most 1.0 GiB of memory each" in full
     assert "| {doc}`/notebooks/02_two` | done | full | 2026-01-02 03:04 | 4000 | 1,024 |  | A |" in full
-    nothing = ledger.status_page(["01_one"], {}, {})
+    nothing = pages.status_page(["01_one"], {}, {})
     assert "None yet." in nothing
     assert "hours" not in nothing

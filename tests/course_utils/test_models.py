@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 keras = pytest.importorskip("keras")
 
 from course_utils import models, training  # noqa: E402
-from course_utils.augment import AugmentedBatches, compose  # noqa: E402
 from course_utils.errors import ArgumentError  # noqa: E402
 
 CLASSIFIERS = {
@@ -153,39 +151,6 @@ def test_the_same_seed_gives_the_same_training_and_another_seed_does_not():
     first = train(3)
     assert train(3) == first
     assert train(4) != first
-
-
-def test_pipelines_do_not_tune_themselves_and_the_training_stays_the_same(monkeypatch):
-    tf = pytest.importorskip("tensorflow")
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("only TensorFlow has these pipelines")
-    from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
-    from keras.src.trainers.data_adapters.generator_data_adapter import GeneratorDataAdapter
-    from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
-
-    images = np.random.default_rng(0).random((48, 4, 4, 1), dtype=np.float32)
-    labels = np.arange(48) % 10
-
-    def train():
-        training.set_seed(3)
-        model = training.compile_classifier(models.fashion_model(4, input_shape=(4, 4, 1)))
-        return model.fit(images, labels, epochs=2, batch_size=16, verbose=0).history["loss"]
-
-    after = train()
-    batches = AugmentedBatches(images, labels, transform=compose(), batch_size=16, seed=0)
-    adapters = [
-        ArrayDataAdapter(images, labels, batch_size=16),
-        GeneratorDataAdapter(iter([(images, labels)])),
-        PyDatasetAdapter(batches, class_weight=None),
-    ]
-    for adapter in adapters:
-        assert adapter.get_tf_dataset().options().autotune.enabled is False
-        adapter_type = type(adapter)
-        monkeypatch.setattr(adapter_type, "get_tf_dataset", adapter_type.get_tf_dataset.__wrapped__)
-    assert isinstance(adapters[0].get_tf_dataset(), tf.data.Dataset)
-    assert adapters[0].get_tf_dataset().options().autotune.enabled is not False
-    monkeypatch.setattr("course_utils.training._stop_tuning_pipelines", lambda: None)
-    assert train() == after
 
 
 @pytest.mark.parametrize(
@@ -433,49 +398,6 @@ def test_describe_counts_a_network_inside_a_network_once():
     assert table["parameters"].sum() == inner.count_params()
     assert table.index.is_unique
     assert {"rotation", "conv1a"} < set(table.index)
-
-
-@pytest.mark.parametrize("name", ["fashion_mlp", "fashion_model_4", "resnet_8", "plain_8", "augmented"])
-def test_a_diagram_is_an_accessible_self_contained_svg_of_every_layer(name):
-    builders = {
-        **CLASSIFIERS,
-        "augmented": lambda: training.with_augmentation(models.svhn_dcnn(), training.digit_augmentation()),
-    }
-    model = builders[name]()
-    drawing = models.diagram(model)
-    root = ElementTree.fromstring(drawing.svg)
-    space = "{http://www.w3.org/2000/svg}"
-    assert root.tag == f"{space}svg"
-    assert root.get("role") == "img"
-    identifiers = {element.get("id") for element in root.iter() if element.get("id")}
-    assert set(root.get("aria-labelledby").split()) == identifiers
-    assert root.find(f"{space}desc").text == drawing.text
-    table = models.describe(model)
-    assert len(root.findall(f"{space}rect")) == len(table)
-    assert all(f"{layer}: " in drawing.text for layer in table.index)
-    # Nothing is loaded from anywhere, and nothing runs.
-    assert not re.search(r"href|url\(|<script|<style|@import", drawing.svg)
-    width, height = map(float, root.get("viewBox").split()[2:])
-    assert width <= 360
-    for box in root.findall(f"{space}rect"):
-        left, top, wide, high = (float(box.get(key)) for key in ("x", "y", "width", "height"))
-        assert left >= 0
-        assert left + wide <= width
-        assert top + high <= height
-    assert drawing.svg in drawing._repr_html_()
-    assert drawing._repr_svg_() == drawing.svg
-
-
-def test_the_diagram_of_a_resnet_shows_its_shortcuts():
-    text = models.diagram(models.resnet_v1(8)).text
-    assert "stack1_block1_add: Add, output 28×28×16, after stem and stack1_block1b_conv" in text
-    assert "stack2_block1_add: Add, output 14×14×32, after stack2_block1_shortcut and stack2_block1b_conv" in text
-    arrows = models.diagram(models.resnet_v1(8)).svg.count('fill="none"')
-    straight = models.diagram(models.resnet_v1(8, shortcuts=False)).svg.count('fill="none"')
-    layers = len(models.resnet_v1(8, shortcuts=False).layers)
-    assert straight == layers - 1
-    # Three additions on the way, three shortcuts to them, two of which lead through a convolution.
-    assert arrows == straight + 3 + 3 + 2
 
 
 @pytest.mark.parametrize(

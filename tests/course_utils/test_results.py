@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from course_utils import results, training
-from course_utils.errors import ArgumentError
+from course_utils.errors import ArgumentError, CourseError
 
 
 @pytest.fixture(autouse=True)
 def _fresh_log():
-    results.clear()
+    results._records.clear()
     yield
-    results.clear()
+    results._records.clear()
 
 
 @pytest.mark.parametrize(
@@ -47,17 +47,17 @@ def test_a_missing_interval_is_kept_as_missing():
     assert results.recorded()["x"].context == {"low": None, "high": None}
 
 
-def test_a_claim_says_what_was_found(monkeypatch):
+def test_a_finding_says_what_was_found(monkeypatch):
     monkeypatch.delenv("COURSE_PROFILE", raising=False)
-    assert "✔" in repr(results.claim("It works.", np.bool_(True)))
-    assert "✘" in repr(results.claim("It works.", False, evidence="0 of 3"))
-    assert "◌" in repr(results.claim("It works.", False, needs="full"))
+    assert "✔" in repr(results.finding("It works.", np.bool_(True)))
+    assert "✘" in repr(results.finding("It works.", False, evidence="0 of 3"))
+    assert "◌" in repr(results.finding("It works.", False, needs="full"))
     monkeypatch.setenv("COURSE_PROFILE", "full")
-    assert "✘" in repr(results.claim("It works.", False, needs="full"))
+    assert "✘" in repr(results.finding("It works.", False, needs="full"))
 
 
-def test_claims_are_escaped_in_html():
-    shown = results.claim("a < b", True, evidence="<script>")._repr_html_()
+def test_findings_are_escaped_in_html():
+    shown = results.finding("a < b", True, evidence="<script>")._repr_html_()
     assert "a &lt; b" in shown
     assert "<script>" not in shown
 
@@ -70,11 +70,42 @@ def test_claims_are_escaped_in_html():
         (("x", np.array([True])), "must be True"),
     ],
 )
-def test_claims_need_a_sentence_and_a_verdict(arguments, message):
+def test_findings_need_a_sentence_and_a_verdict(arguments, message):
     with pytest.raises(ArgumentError, match=message):
-        results.claim(*arguments)
+        results.finding(*arguments)
     with pytest.raises(ArgumentError, match="one of 'quick', 'full'"):
-        results.claim("x", True, needs="slow")
+        results.finding("x", True, needs="slow")
+
+
+def test_a_check_that_fails_stops_the_notebook():
+    assert repr(results.check("1 + 1 = 2.", np.bool_(True), evidence="a < b")) == "Checked: 1 + 1 = 2. a < b"
+    assert "a &lt; b" in results.check("1 + 1 = 2.", True, evidence="a < b")._repr_html_()
+    with pytest.raises(CourseError, match=r"this must hold, and does not: 1 \+ 1 = 3. 2"):
+        results.check("1 + 1 = 3.", False, evidence="2")
+    with pytest.raises(ArgumentError, match="must be True or False"):
+        results.check("x", 1)
+
+
+def test_the_old_names_warn_and_work():
+    with pytest.warns(FutureWarning, match="results.claim is now course_utils.results.finding"):
+        assert results.claim is results.finding
+    with pytest.warns(FutureWarning, match="results.Claim is now"):
+        assert results.Claim is results.Finding
+
+
+def test_several_numbers_at_once_are_recorded_as_one_by_one():
+    results.record(accuracy=np.float32(0.5), name="text", value=3, unit="s")
+    assert {name: (each.value, each.unit) for name, each in results.recorded().items()} == {
+        "accuracy": (0.5, "s"),
+        "name": ("text", "s"),
+        "value": (3, "s"),
+    }
+    with pytest.raises(ArgumentError, match="the value of y is nan"):
+        results.record(y=float("nan"))
+    with pytest.raises(ArgumentError, match="must be lower-case letters"):
+        results.record(Accuracy=1)
+    with pytest.raises(ArgumentError, match="must be lower-case letters"):
+        results.record()
 
 
 def test_every_reported_number_has_source_and_reason():

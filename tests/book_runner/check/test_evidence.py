@@ -84,15 +84,15 @@ def test_an_exception_holds_for_its_own_number_and_cell_only():
     assert len(typed("It is 0.885 and 0.879. <!-- typed: 0.885 -->", "It is 0.885.")) == 2
 
 
-def test_only_the_full_run_can_contradict_a_claim():
-    claims = [
+def test_only_the_full_run_can_contradict_a_finding():
+    findings = [
         {"statement": "It wins.", "holds": False, "evidence": "1 to 2", "needs": needs} for needs in ("quick", "full")
     ]
-    claims.append({"statement": "It loses.", "holds": True, "evidence": "1 to 2", "needs": "quick"})
-    assert evidence.failed_claims({"profile": "quick", "claims": claims}) == []
+    findings.append({"statement": "It loses.", "holds": True, "evidence": "1 to 2", "needs": "quick"})
+    assert evidence.failed_findings({"profile": "quick", "findings": findings}) == []
     assert (
-        evidence.failed_claims({"profile": "full", "claims": claims})
-        == ["the full run contradicts the claim 'It wins.' (1 to 2)"] * 2
+        evidence.failed_findings({"profile": "full", "findings": findings})
+        == ["the full run contradicts the finding 'It wins.' (1 to 2)"] * 2
     )
 
 
@@ -101,20 +101,22 @@ def build(project, monkeypatch, *options):
     return CliRunner().invoke(main, ["book", *options])
 
 
-def test_a_claim_that_fails_in_the_full_profile_fails_the_build(make_project, monkeypatch):
-    cell = "from course_utils import results\nresults.claim('Two is odd.', n % 2 == 1, evidence='n is 2', needs='full')"
+def test_a_finding_that_fails_in_the_full_profile_fails_the_build(make_project, monkeypatch):
+    cell = (
+        "from course_utils import results\nresults.finding('Two is odd.', n % 2 == 1, evidence='n is 2', needs='full')"
+    )
     project = make_project({"01_one": ["n = 2", cell]})
     quick = build(project, monkeypatch)
     assert quick.exit_code == 0
     assert "◌ needs the full profile; here n is 2" in (project.html / "book" / "ledger.html").read_text()
     full = build(project, monkeypatch, "--profile", "full")
     assert full.exit_code == 1
-    assert "notebooks/01_one.ipynb: the full run contradicts the claim 'Two is odd.' (n is 2)" in full.output
+    assert "notebooks/01_one.ipynb: the full run contradicts the finding 'Two is odd.' (n is 2)" in full.output
     # The site is there all the same, and says so.
     assert "✘ n is 2" in (project.html / "book" / "ledger.html").read_text()
     checked = CliRunner().invoke(main, ["check"])
     assert checked.exit_code == 1
-    assert "contradicts the claim" in checked.output
+    assert "contradicts the finding" in checked.output
 
 
 def test_a_typed_result_fails_the_build_until_it_is_glued(make_project, monkeypatch):

@@ -39,7 +39,7 @@ def test_a_mistake_is_linked_as_far_as_its_chapter_is_written(make_project):
     notebook = project.notebook("01_one")
     cell = "# Page 01_one"
     notebook.write_text(notebook.read_text().replace(cell, f"{cell}\\n\\n(the-label)=\\n## A turned 6: is it a 9?"))
-    row = 'what = "w.", notice = "n.", catch = ["results.claim"]'
+    row = 'what = "w.", notice = "n.", catch = ["results.finding"]'
     places = [("01_one", "A turned 6: is it a 9?"), ("01_one", "the-label"), ("02_two", "Gone"), ("03_three", "Gone")]
     rows = [f'{{chapter = "{chapter}", section = "{section}", {row}}},' for chapter, section in places]
     text = '[[kind]]\nname = "A kind"\nabout = "About it."\nmistakes = [\n' + "\n".join(rows) + "\n]\n"
@@ -51,4 +51,4 @@ def test_a_mistake_is_linked_as_far_as_its_chapter_is_written(make_project):
         "{doc}`02 </notebooks/02_two>` |",
         "chapter 03 |",
     ]
-    assert "{py:obj}`results.claim <course_utils.results.claim>`" in "\n".join(lines)
+    assert "{py:obj}`results.finding <course_utils.results.finding>`" in "\n".join(lines)

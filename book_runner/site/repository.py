@@ -1,0 +1,99 @@
+"""Repository: the book's public address, written into the few files that need it.
+
+``_config.yml`` is where it is kept: the buttons of the pages come from there. The set-up cells of the notebooks and the
+README repeat it, because they are read on their own.
+"""
+
+import json
+import re
+import urllib.parse
+
+import yaml
+
+from book_runner.project import write_text
+from course_utils.errors import RunnerError
+
+__all__ = ["public_address", "set_repository"]
+
+_CONFIG = ("# >>> written by `course set-repository`; without an address no page has a button that needs one\n",
+           "# <<<\n")  # fmt: skip
+_README = ("<!-- written by `course set-repository` -->\n", "<!-- end -->\n")
+_SETUP_LINE = re.compile(r'^repository = ".*"', re.M)
+
+
+def public_address(project):
+    """Return the address that the book is published at as a repository; empty if there is none."""
+    config = yaml.safe_load((project.root / "_config.yml").read_text(encoding="utf-8"))
+    return (config.get("repository") or {}).get("url", "")
+
+
+def set_repository(project, url, *, branch="main"):
+    """Write the public address of the repository to ``_config.yml``, the set-up cells and the README.
+
+    An empty address takes it out again. The files that were changed are returned; if the address is not of the form
+    ``https://HOST/OWNER/NAME``, or a file lacks the place for it, nothing is changed.
+    """
+    url = _checked(url, branch)
+    files = {"_config.yml": _config(project, url, branch), "README.md": _readme(project, url, branch)}
+    for path in sorted(project.notebooks.glob("*.ipynb")):
+        files[f"notebooks/{path.name}"] = _notebook(path, url)
+    changed = [name for name, text in files.items() if (project.root / name).read_text(encoding="utf-8") != text]
+    for name in changed:
+        write_text(project.root / name, files[name])
+    return changed
+
+
+def _checked(url, branch):
+    if not isinstance(branch, str) or not re.fullmatch(r"[\w./-]+", branch):
+        raise RunnerError(f"branch is {branch!r}; it must be letters, digits, and . _ / -")
+    if url == "":
+        return ""
+    plain = url.removesuffix("/").removesuffix(".git")
+    parts = urllib.parse.urlsplit(plain)
+    if parts.scheme != "https" or not re.fullmatch(r"[\w.-]+", parts.netloc) or parts.query or parts.fragment:
+        raise RunnerError(f"the address is {url!r}; it must be of the form https://HOST/OWNER/NAME")
+    if not re.fullmatch(r"/[\w.-]+/[\w.-]+", parts.path):
+        raise RunnerError(f"the address is {url!r}; it must end in /OWNER/NAME")
+    return plain
+
+
+def _between(path, marks, inside):
+    """Return a file's text with what lies between two marks replaced."""
+    text = path.read_text(encoding="utf-8")
+    start, end = text.find(marks[0]), text.find(marks[1], text.find(marks[0]))
+    if start < 0 or end < 0:
+        raise RunnerError(f"{path.name} lacks the lines {marks[0].strip()!r} and {marks[1].strip()!r}")
+    return text[: start + len(marks[0])] + inside + text[end:]
+
+
+def _config(project, url, branch):
+    lines = []
+    if url:
+        lines = ["repository:", f"  url: {url}", f"  branch: {branch}", '  path_to_book: ""', "launch_buttons:"]
+        lines += ["  notebook_interface: jupyterlab"]
+        # Colab opens what GitHub holds, and nothing else.
+        if urllib.parse.urlsplit(url).netloc == "github.com":
+            lines += ["  colab_url: https://colab.research.google.com"]
+    return _between(project.root / "_config.yml", _CONFIG, "".join(f"{line}\n" for line in lines))
+
+
+def _readme(project, url, branch):
+    inside = ""
+    if url:
+        inside = f"- **Get it**: `git clone {url}`\n"
+        path = urllib.parse.urlsplit(url)
+        if path.netloc == "github.com":
+            colab = f"https://colab.research.google.com/github{path.path}/tree/{branch}/notebooks"
+            inside += f"- **Colab**: [open a notebook]({colab}); its first cell installs the package.\n"
+    return _between(project.root / "README.md", _README, inside)
+
+
+def _notebook(path, url):
+    """Return the notebook's text with the address in its set-up cell; no other byte changes."""
+    text = path.read_text(encoding="utf-8")
+    cells = [cell for cell in json.loads(text)["cells"] if "setup" in cell["metadata"].get("tags", [])]
+    sources = ["".join(cell["source"]) for cell in cells]
+    if len(sources) != 1 or not _SETUP_LINE.search(sources[0]):
+        raise RunnerError(f"{path.name} has no set-up cell with a line 'repository = \"...\"'")
+    line = _SETUP_LINE.search(sources[0])[0]
+    return text.replace(json.dumps(line)[1:-1], json.dumps(f'repository = "{url}"')[1:-1], 1)

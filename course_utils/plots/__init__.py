@@ -1,0 +1,42 @@
+"""Figures of the book: each function draws a result or some arrays and returns the Axes (or the Figure).
+
+Nothing here computes results or shows windows. The only thing that outlives a call is :func:`use_style`.
+Figures are narrow with large type, so that they stay readable on a phone, and no figure tells things apart by
+colour alone. What is not as a function describes it is an :class:`~course_utils.errors.ArgumentError`. Matplotlib is
+imported when the first figure is drawn.
+"""
+
+from course_utils.plots.architecture import Diagram, show_architecture
+from course_utils.plots.classes import plot_class_counts, plot_confusion, plot_embedding, plot_per_class
+from course_utils.plots.costs import plot_cost, plot_reported
+from course_utils.plots.curves import plot_gradient_norms, plot_history, plot_power_law, plot_sweep
+from course_utils.plots.images import show_grid, show_image, show_prediction, show_predictions
+from course_utils.plots.retrieval import plot_cmc, show_ranked_gallery
+from course_utils.plots.style import CLASS_COLOURS, GREY, LINES, MARKERS, PALETTE, use_style
+
+__all__ = [
+    "CLASS_COLOURS",
+    "GREY",
+    "LINES",
+    "MARKERS",
+    "PALETTE",
+    "Diagram",
+    "plot_class_counts",
+    "plot_cmc",
+    "plot_confusion",
+    "plot_cost",
+    "plot_embedding",
+    "plot_gradient_norms",
+    "plot_history",
+    "plot_per_class",
+    "plot_power_law",
+    "plot_reported",
+    "plot_sweep",
+    "show_architecture",
+    "show_grid",
+    "show_image",
+    "show_prediction",
+    "show_predictions",
+    "show_ranked_gallery",
+    "use_style",
+]

@@ -1,0 +1,118 @@
+"""The book's look, and what its figures share: colours, markers, axes, legends and intervals."""
+
+import numpy as np
+
+# Okabe and Ito (2008): eight colours that people with any colour vision can tell apart. Yellow, the palest,
+# comes last.
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
+BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK, YELLOW = PALETTE
+GREY = "#767676"
+WRONG = "#C1121F"  # a plainer red than Okabe and Ito's, for wrong predictions; ✗ says the same
+CLASS_COLOURS = (*PALETTE[:7], "#8C510A", "#6A3D9A", GREY)
+MARKERS = "osD^vP*Xd<>p"
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+WIDTH = 5.0  # inches; at 11 points this is still readable on a phone's 360 pixels
+
+
+def use_style():
+    """Set the book's look for all figures that follow: colour-blind-safe colours, type of at least 11 points.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> with matplotlib.rc_context():
+    ...     use_style()
+    ...     matplotlib.rcParams["font.size"]
+    11.0
+    """
+    import seaborn as sns
+
+    sizes = ("font.size", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize")
+    sns.set_theme(
+        style="whitegrid",
+        palette=PALETTE,
+        rc={
+            **dict.fromkeys([*sizes, "legend.title_fontsize"], 11),
+            "axes.titlesize": 12,
+            "figure.figsize": (WIDTH, 3.6),
+            "figure.dpi": 100,
+            "savefig.dpi": 150,
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "grid.color": "#dddddd",
+            "lines.linewidth": 2,
+            # Text stays text in SVG: it can be searched, and it is smaller.
+            "svg.fonttype": "none",
+        },
+    )
+
+
+def subplots(*shape, **options):
+    """Make a figure and its axes, laid out so that nothing is cut off."""
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(*shape, layout="constrained", **options)
+
+
+def new_axes(height, width=WIDTH):
+    """The axes of a new figure."""
+    return subplots(figsize=(width, height))[1]
+
+
+def class_style(k):
+    """Colour and marker of class k: the markers differ too, since ten colours are too many to tell apart."""
+    return {"color": CLASS_COLOURS[k % len(CLASS_COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
+
+
+def line_style(k):
+    """Colour, marker and dashes of line k."""
+    return {**class_style(k), "ls": LINES[k % len(LINES)]}
+
+
+def class_axis(ax, class_names):
+    """Name the classes along the vertical axis, the first on top."""
+    ax.set_yticks(np.arange(len(class_names)), class_names)
+    ax.set_ylim(len(class_names) - 0.5, -0.5)
+    ax.grid(False, axis="y")
+
+
+def whole_ticks(axis, most):
+    """Put at most so many ticks on an axis, at whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
+
+
+def plain_log_ticks(axis, pattern, *, subs=(1, 2, 5)):
+    """Write 20,000 and 0.5 where a log axis would write powers of ten."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(StrMethodFormatter(pattern))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def legend_below(ax, columns, **options):
+    """Explain what is drawn below the axes, where it covers nothing."""
+    options |= {"frameon": False, "handletextpad": 0.5, "columnspacing": 1}
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=columns, **options)
+
+
+def error_bars(ax, x, y, low, high, *, horizontal=False):
+    """Draw intervals around points that lie in them; where a bound is NaN there is none to draw."""
+    centre = np.asarray(x if horizontal else y, dtype=float)
+    # Rounding may put a bound a hair on the wrong side of the point itself.
+    spread = np.maximum(0, [centre - np.asarray(low), np.asarray(high) - centre])
+    label = None if "95% interval" in ax.get_legend_handles_labels()[1] else "95% interval"
+    side = {"xerr": spread} if horizontal else {"yerr": spread}
+    ax.errorbar(x, y, **side, fmt="none", ecolor=BLACK, elinewidth=1.3, capsize=3, label=label, zorder=3)
+
+
+def centre_and_interval(result):
+    """The number to draw, and its bounds, of a report, of a summary over seeds, or of a plain number."""
+    if hasattr(result, "accuracy"):
+        return result.accuracy, *result.interval
+    if hasattr(result, "low"):
+        return result.mean, result.low, result.high
+    return float(result), np.nan, np.nan

@@ -1,0 +1,66 @@
+import os
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+keras = pytest.importorskip("keras")
+
+from book_runner import kernel  # noqa: E402
+from course_utils import models, training  # noqa: E402
+from course_utils.augment import AugmentedBatches, compose  # noqa: E402
+
+
+def test_pipelines_do_not_tune_themselves_and_the_training_stays_the_same(monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("only TensorFlow has these pipelines")
+    from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
+    from keras.src.trainers.data_adapters.generator_data_adapter import GeneratorDataAdapter
+    from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
+
+    images = np.random.default_rng(0).random((48, 4, 4, 1), dtype=np.float32)
+    labels = np.arange(48) % 10
+
+    def train():
+        training.set_seed(3)
+        model = training.compile_classifier(models.fashion_model(4, input_shape=(4, 4, 1)))
+        return model.fit(images, labels, epochs=2, batch_size=16, verbose=0).history["loss"]
+
+    batches = AugmentedBatches(images, labels, transform=compose(), batch_size=16, seed=0)
+    adapters = [
+        ArrayDataAdapter(images, labels, batch_size=16),
+        GeneratorDataAdapter(iter([(images, labels)])),
+        PyDatasetAdapter(batches, class_weight=None),
+    ]
+    before = train()
+    assert isinstance(adapters[0].get_tf_dataset(), tf.data.Dataset)
+    assert adapters[0].get_tf_dataset().options().autotune.enabled is not False
+    for adapter in adapters:
+        # Put back after the test, whatever patches the class.
+        monkeypatch.setattr(type(adapter), "get_tf_dataset", type(adapter).get_tf_dataset)
+    kernel.stop_tuning_pipelines()
+    for adapter in adapters:
+        assert adapter.get_tf_dataset().options().autotune.enabled is False
+    assert train() == before
+
+
+def test_the_extension_acts_once_and_only_when_keras_is_there(monkeypatch):
+    listening, calls = [], []
+    events = SimpleNamespace(
+        register=lambda event, listener: listening.append((event, listener)),
+        unregister=lambda event, listener: listening.remove((event, listener)),
+    )
+    monkeypatch.setattr(kernel, "stop_tuning_pipelines", lambda: calls.append(1))
+    kernel.load_ipython_extension(SimpleNamespace(events=events))
+    (event, before_cell) = listening[0]
+    assert event == "pre_run_cell"
+    with monkeypatch.context() as without:
+        without.delitem(sys.modules, "keras")
+        before_cell(None)
+    assert (len(listening), calls) == (1, [])
+    before_cell(None)
+    assert (len(listening), calls) == (0, [1])
