@@ -201,8 +201,8 @@ def test_a_named_file_must_have_the_named_classes(tmp_path):
 def test_images_are_resized_from_every_source(tmp_path):
     save(tmp_path / "mnist.npz")
     assert datasets.load("mnist", data_dir=tmp_path, image_size=5).x_test.shape == (20, 5, 5, 1)
-    twin = datasets.load("mnist", source="synthetic", train_limit=5, test_limit=5, image_size=(14, 7))
-    assert twin.x_train.shape == (5, 14, 7, 1)
+    drawn = datasets.load("mnist", source="synthetic", train_limit=5, test_limit=5, image_size=(14, 7))
+    assert drawn.x_train.shape == (5, 14, 7, 1)
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_auto_does_not_hide_that_local_data_are_damaged(tmp_path):
 
 
 @pytest.mark.parametrize("name", CLASSIFICATION)
-def test_twins_have_the_real_sets_shape_and_classes(name):
+def test_synthetic_data_have_the_real_sets_shape_and_classes(name):
     item = CATALOG[name]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -286,7 +286,7 @@ def test_twins_have_the_real_sets_shape_and_classes(name):
 
 
 @pytest.mark.parametrize("name", ["fashion_mnist", "svhn"])
-def test_a_small_twin_is_the_beginning_of_a_large_one(name):
+def test_a_small_synthetic_set_is_the_beginning_of_a_large_one(name):
     small, large, other = (
         datasets.load(name, source="synthetic", train_limit=limit, test_limit=limit, seed=seed)
         for limit, seed in ((30, 1), (510, 1), (30, 2))
@@ -485,7 +485,7 @@ def test_importing_is_cheap():
 
 
 @pytest.mark.parametrize("name", REID)
-def test_reid_twins(name):
+def test_synthetic_reid_data(name):
     item = CATALOG[name]
     data = datasets.load_reid(name, source="synthetic", train_ids=3, test_ids=4, seed=2)
     assert data.train.images.shape[1:] == item.shape
