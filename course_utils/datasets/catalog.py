@@ -7,6 +7,8 @@ import dataclasses
 
 from course_utils.errors import check_choice
 
+__all__ = ["CATALOG", "Provenance"]
+
 KINDS = ("official", "copy", "own split", "synthetic", "user")
 
 

@@ -22,7 +22,10 @@ from course_utils.errors import (
 )
 from course_utils.images import check_size
 
+__all__ = ["SOURCES"]
+
 SOURCES = ("download", "local", "synthetic", "auto")
+"""Where ``datasets.load`` may take data from."""
 
 # Long enough for a slow link to answer; a machine without network is found out in this time.
 _CONNECT_SECONDS = 4.0

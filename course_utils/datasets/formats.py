@@ -17,6 +17,8 @@ from course_utils.datasets.unpickle import load_pickle
 from course_utils.datasets.untrusted import guard, load_npy, open_zip, read_gzip, read_member, tar_members
 from course_utils.errors import DataError
 
+__all__ = ["is_complete"]
+
 MAX_CLASSES = 65_536
 
 _IDX_PARTS = (
@@ -69,6 +71,11 @@ def is_complete(path):
     """Tell from its name, or from the names in it, whether a file or folder can be data. Nothing is read.
 
     A folder that lacks one of its files, as an interrupted download leaves it, is not complete.
+
+    Examples
+    --------
+    >>> is_complete("no such folder")
+    False
     """
     path = Path(path)
     if not path.is_dir():

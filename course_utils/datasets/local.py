@@ -12,6 +12,8 @@ from course_utils.datasets import catalog, formats, trees
 from course_utils.datasets.untrusted import guard
 from course_utils.errors import ArgumentError, DataError, require
 
+__all__ = ["cache_folder", "find", "search_folders"]
+
 # Archives of more images than this are decoded once and kept: 60,000 JPEGs take seconds each time.
 _KEPT_FROM = 2_000
 

@@ -13,6 +13,8 @@ import numpy as np
 from course_utils.datasets.untrusted import allowance, guard
 from course_utils.errors import DataError
 
+__all__ = ["load_mat"]
+
 _HEADER = 128
 _BYTE_ORDERS = {b"IM": "<", b"MI": ">"}
 
@@ -50,6 +52,13 @@ def load_mat(content, file, names):
     DataError
         If the file is damaged, of MATLAB 7.3, or grows beyond reason when decompressed; or if one of `names` is
         not a real numeric array.
+
+    Examples
+    --------
+    >>> load_mat(b"not MATLAB's", "train.mat", ["X", "y"])
+    Traceback (most recent call last):
+    ...
+    course_utils.errors.DataError: train.mat: is not a MATLAB 5 file (its header does not end in IM or MI)
     """
     if content[:19] == b"MATLAB 7.3 MAT-file" or content[:8] == b"\x89HDF\r\n\x1a\n":
         raise DataError(f"{file}: is a MATLAB 7.3 file; save it in MATLAB with the option -v7")

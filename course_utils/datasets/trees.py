@@ -20,6 +20,8 @@ from course_utils import images
 from course_utils.datasets.untrusted import MAX_BYTES, MAX_MEMBERS, allowance, guard, open_zip, read_member
 from course_utils.errors import DataError, require
 
+__all__ = ["layout"]
+
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 
 MAX_PIXELS = 1 << 25

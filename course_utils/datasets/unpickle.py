@@ -10,6 +10,8 @@ import numpy as np
 from course_utils.datasets.untrusted import guard
 from course_utils.errors import DataError
 
+__all__ = ["load_pickle"]
+
 # The pickles of this course take some 50,000 steps, of at most three reads each. A step costs at most some 200 bytes,
 # apart from raw data.
 _MAX_READS = 1_000_000

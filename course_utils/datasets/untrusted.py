@@ -18,6 +18,8 @@ import numpy as np
 
 from course_utils.errors import CourseError, DataError
 
+__all__ = ["allowance"]
+
 MAX_BYTES = 4 << 30
 """No data set of this course takes more than this once decompressed."""
 
@@ -32,7 +34,13 @@ _CHUNK = 1 << 20
 
 
 def allowance(compressed_bytes):
-    """Return how many bytes a compressed file of this size may grow to."""
+    """Return how many bytes a compressed file of this size may grow to.
+
+    Examples
+    --------
+    >>> allowance(1_000) == 64 << 20
+    True
+    """
     return min(MAX_BYTES, max(_SMALL, _MAX_RATIO * compressed_bytes))
 
 
