@@ -163,13 +163,6 @@ def fingerprint(name, *, data_dir=None, source="auto"):
         ``"sha256:..."`` of the local file or folder; ``"synthetic:VERSION"`` if images would be drawn unless the data
         can be fetched; ``"absent"`` if there is nothing to read before it is fetched.
 
-    Raises
-    ------
-    ArgumentError
-        If an argument is not legal.
-    DataError
-        If the file cannot be read.
-
     Examples
     --------
     >>> fingerprint("fashion_mnist", source="synthetic").startswith("synthetic:")

@@ -33,10 +33,8 @@ def load_mat(content, file, names):
 
     Parameters
     ----------
-    content : bytes
-        The whole file.
-    file : path-like
-        What messages name.
+    content, file
+        The bytes of the whole file, and what messages call it.
     names : collection of str
         Which arrays to read. Any other variable is passed over, of whatever class it is.
 

@@ -80,7 +80,7 @@ class ReIDDataset:
 def load_reid(
     name, *, data_dir=None, source="download", train_ids=None, test_ids=None, image_size=None, seed=0, progress=False
 ):
-    """Load a re-identification data set.
+    """Load a re-identification data set, with the errors and warnings of :func:`load`.
 
     Parameters
     ----------
@@ -102,18 +102,6 @@ def load_reid(
     Returns
     -------
     ReIDDataset
-
-    Raises
-    ------
-    ArgumentError
-        If an argument is not legal.
-    DataError
-        If there are no such data, or they are damaged.
-
-    Warns
-    -----
-    SyntheticDataWarning
-        If ``"auto"`` fell back on synthetic images.
 
     Notes
     -----
