@@ -171,7 +171,7 @@ def parts_after_run(job, loaded):
     dict
         `job.parts`, with the data that the run fetched looked up again.
     """
-    real = {data["name"] for data in loaded if data["kind"] != "procedural"}
+    real = {data["name"] for data in loaded if data["kind"] != "synthetic"}
     data = {
         dataset: found if found.startswith("sha256:") or dataset not in real else _fingerprint(dataset, job.parameters)
         for dataset, found in job.parts["data"].items()

@@ -52,7 +52,7 @@ class RunnerError(CourseError):
 
 
 class SyntheticDataWarning(UserWarning):
-    """Procedural data stand in for a real data set: numbers made from them are not the real set's."""
+    """Synthetic data take the place of a real data set: numbers made from them are not the real set's."""
 
 
 def check_choice(name, value, choices):

@@ -83,11 +83,6 @@ def to_grayscale(x, *, channel_order="rgb"):
     ndarray of the dtype of `x`, shape (n, height, width, 1)
         For uint8, the exact weighted sum rounded to the nearest whole number (halves up).
 
-    Raises
-    ------
-    ArgumentError
-        If `x` is not a batch with 1 or 3 channels, is neither uint8 nor float, or `channel_order` is unknown.
-
     Examples
     --------
     >>> blue = np.array([[[[0, 0, 255]]]], dtype=np.uint8)
@@ -125,12 +120,12 @@ def resize(x, size, *, interpolation="auto"):
     -------
     ndarray of the dtype of `x`, shape (n, size[0], size[1], channels)
 
+        The work is OpenCV's ``cv2.resize``, pixel centres at half-integers.
+
     Raises
     ------
     ArgumentError
         If `x` is not such a batch, `size` is not positive, or `interpolation` is unknown.
-    MissingExtraError
-        If OpenCV is not installed: the work is its ``cv2.resize``, pixel centres at half-integers.
 
     Examples
     --------
@@ -161,11 +156,6 @@ def resize(x, size, *, interpolation="auto"):
 def check_size(name, size, *, maximum=None):
     """Return the (height, width) that argument `name` asks for: a pair, or one number for a square, up to `maximum`.
 
-    Raises
-    ------
-    ArgumentError
-        If `size` is not one or two positive whole numbers within the bound.
-
     Examples
     --------
     >>> check_size("size", 28)
@@ -178,8 +168,7 @@ def check_size(name, size, *, maximum=None):
 
 
 def _luma_of_uint8(x, weights):
-    pixels = x.reshape(-1, 3)
-    grey = np.empty(len(pixels), dtype=np.uint8)
+    pixels, grey = x.reshape(-1, 3), np.empty(x.size // 3, dtype=np.uint8)
     for start in range(0, len(pixels), _BLOCK_PIXELS):
         block = pixels[start : start + _BLOCK_PIXELS]
         total = np.full(len(block), 500, dtype=np.uint32)

@@ -113,12 +113,12 @@ def _page_section(entry, facts):
         "this build": facts["line"],
     }
     parts = [f"## {entry.title}", "", two_columns("value", rows)]
-    what = "Synthetic stand-ins" if facts["kind"] == "procedural" and not entry.drawn else "Samples"
+    what = "Synthetic stand-ins" if facts["kind"] == "synthetic" and not entry.drawn else "Samples"
     alt = f"{what} for {entry.title}, one {one_a_row} a row, {_COLUMNS} images each."
     parts += [f"```{{image}} cards/{entry.name}.png", f":alt: {alt}", ":loading: lazy", "```", ""]
     parts += [f"{what}, one {one_a_row} a row.", ""]
     # A synthetic set has as many images as one asks for: its counts say nothing.
-    if facts["counts"] and facts["kind"] != "procedural":
+    if facts["counts"] and facts["kind"] != "synthetic":
         parts += ["| class | training images | test images |", "|---|---:|---:|"]
         parts += [f"| {label} | {train:,} | {test:,} |" for label, (train, test) in facts["counts"].items()] + [""]
     return parts

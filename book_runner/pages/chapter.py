@@ -28,8 +28,8 @@ def banner(record):
 def stand_ins(record):
     """List the data sets for which drawn images stood in; one that is drawn by nature stands in for nothing."""
     by_nature = {name for name, entry in datasets.CATALOG.items() if entry.drawn}
-    procedural = {data["name"] for data in record["data"] if data["kind"] == "procedural"}
-    return sorted(procedural - by_nature)
+    synthetic = {data["name"] for data in record["data"] if data["kind"] == "synthetic"}
+    return sorted(synthetic - by_nature)
 
 
 def colophon(name, record, reference):

@@ -31,7 +31,7 @@ def status_page(names, records, references):
         "# Status of this build",
         "",
         "What was run for this copy of the book, when, for how long, and on which data: the authors' *official* files,",
-        "a *copy* of their images, an *own split* of them, a *user*'s data, or *procedural* ones, drawn by a program.",
+        "a *copy* of their images, an *own split* of them, a *user*'s data, or *synthetic* ones, drawn by a program.",
         "",
     ]
     lines += styled_table("status", build, _STATUS_COLUMNS)

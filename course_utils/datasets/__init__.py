@@ -1,4 +1,4 @@
-"""The one door to data: named data sets, the reader's own files, and procedural twins of both."""
+"""The one door to data: named data sets, the reader's own files, and synthetic images in place of both."""
 
 import dataclasses
 from pathlib import Path
@@ -11,8 +11,7 @@ from course_utils.datasets.download import SOURCES, obtain
 from course_utils.datasets.local import cache_folder, find, search_folders
 from course_utils.datasets.reid import ReIDDataset, ReIDSplit, load_reid
 from course_utils.datasets.subsets import nested_subsets, regroup, split_validation, stratified_order
-from course_utils.errors import ArgumentError, CourseError, check_choice, check_integer
-from course_utils.images import check_size
+from course_utils.errors import ArgumentError, CourseError, check_choice
 
 __all__ = [
     "CATALOG",
@@ -35,11 +34,11 @@ __all__ = [
     "verify",
 ]
 
-# What a procedural twin has when no limit is given: enough to learn from, drawn in a few seconds.
-_TWIN_TRAIN, _TWIN_TEST = 12_000, 2_000
+# How many synthetic images there are when no limit is given: enough to learn from, drawn in a few seconds.
+_N_TRAIN, _N_TEST = 12_000, 2_000
 
-# Twins are drawn in blocks, each from its own random stream: a small set is the beginning of a large one.
-_TWIN_ROUNDS = 50
+# They are drawn in blocks, each from its own random stream: a small set is the beginning of a large one.
+_ROUNDS = 50
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -75,10 +74,6 @@ class Dataset:
 def names():
     """List the data sets that :func:`load` and :func:`load_reid` know by name.
 
-    Returns
-    -------
-    list of str
-
     Examples
     --------
     >>> "fashion_mnist" in names()
@@ -111,14 +106,14 @@ def load(
         then take the place of the named ones. An empty string counts as ``None``.
     source : {"download", "local", "synthetic", "auto"}
         ``"local"`` reads from the search folders; ``"download"`` fetches the official files if they are not there;
-        ``"synthetic"`` draws the procedural twin; ``"auto"`` is ``"download"``, and the twin where that fails.
+        ``"synthetic"`` draws images like them; ``"auto"`` is ``"download"``, and ``"synthetic"`` where that fails.
     train_limit, test_limit : int, optional
         At most this many images, a class-stratified sample. For one seed a small sample is the beginning of a
-        larger one. A twin has 12,000 and 2,000 images if no limit is given, and any number if one is.
+        larger one. There are 12,000 and 2,000 synthetic images if no limit is given, and any number if one is.
     image_size : int or (int, int), optional
         Height and width that every image is resized to.
     seed : int
-        Decides the samples, and the drawing of a twin.
+        Decides the samples, and what synthetic images show.
     progress : bool
         Whether a download shows a progress bar.
 
@@ -137,24 +132,20 @@ def load(
     Warns
     -----
     SyntheticDataWarning
-        If ``"auto"`` fell back on the procedural twin.
+        If ``"auto"`` fell back on synthetic images.
 
     Examples
     --------
     >>> data = load("fashion_mnist", source="synthetic", train_limit=20, test_limit=10)
     >>> data.x_train.shape, data.x_train.dtype, data.provenance.kind
-    ((20, 28, 28, 1), dtype('uint8'), 'procedural')
+    ((20, 28, 28, 1), dtype('uint8'), 'synthetic')
     """
-    for argument, limit in (("train_limit", train_limit), ("test_limit", test_limit)):
-        if limit is not None:
-            check_integer(argument, limit, minimum=1)
-    check_integer("seed", seed, minimum=0)
-    image_size = image_size if image_size is None else check_size("image_size", image_size, maximum=8_192)
-    item, path = obtain("load", name, data_dir=data_dir, source=source, progress=progress)
+    image_size = download.check_options(image_size, seed, train_limit=train_limit, test_limit=test_limit)
+    item, path = obtain(name, data_dir=data_dir, source=source, progress=progress)
     if item is not None and item.task != "classification":
         raise ArgumentError(f"{item.name} is for {item.task}; load_reid reads it")
     if path is None:
-        parts, provenance = _draw_twin(item.twin, train_limit, test_limit, seed), local.procedural(item)
+        parts, provenance = _draw(item.generator, train_limit, test_limit, seed), local.synthetic_provenance(item)
         splits = [formats.Split(trees.resized(split.x, image_size), split.y) for split in parts[:2]]
     else:
         parts = local.read(path, class_names=item.class_names if item else (), image_size=image_size)
@@ -164,43 +155,29 @@ def load(
 
 
 def fingerprint(name, *, data_dir=None, source="auto"):
-    """Say in one short text what :func:`load` would read now, so that a result can be tied to its data.
-
-    Nothing is fetched, and the checksum of a file that was seen before is not taken again.
-
-    Parameters
-    ----------
-    name, data_dir, source
-        As for :func:`load`.
+    """Say in one short text what :func:`load`, given the same, would read now. Nothing is fetched.
 
     Returns
     -------
     str
-        ``"sha256:..."`` of the local file or folder; ``"procedural:VERSION"`` if a twin would be drawn unless the data
+        ``"sha256:..."`` of the local file or folder; ``"synthetic:VERSION"`` if images would be drawn unless the data
         can be fetched; ``"absent"`` if there is nothing to read before it is fetched.
-
-    Raises
-    ------
-    ArgumentError
-        If an argument is not legal.
-    DataError
-        If the file cannot be read.
 
     Examples
     --------
-    >>> fingerprint("fashion_mnist", source="synthetic").startswith("procedural:")
+    >>> fingerprint("fashion_mnist", source="synthetic").startswith("synthetic:")
     True
     """
     from course_utils.datasets import synthetic
 
     check_choice("source", source, SOURCES)
-    item, path = download.named("fingerprint", name)
+    item, path = download.named(name)
     if item is not None and source != "synthetic":
         path = find(name, data_dir=data_dir)
     if path is not None:
         return f"sha256:{local.checksum(path)}"
     if source in ("synthetic", "auto") or item.drawn:
-        return f"procedural:{synthetic.VERSION}"
+        return f"synthetic:{synthetic.VERSION}"
     return "absent"
 
 
@@ -235,7 +212,7 @@ def fetch(name, *, folder=None, mirrors=None, progress=False):
     >>> fetch("pedestrians")
     Traceback (most recent call last):
     ...
-    course_utils.errors.ArgumentError: Procedural pedestrians cannot be fetched (drawn by ...
+    course_utils.errors.ArgumentError: Synthetic pedestrians cannot be fetched (drawn by ...
     """
     item = catalog.entry(name)
     folder = Path(folder) if folder is not None else local.download_folder()
@@ -244,16 +221,14 @@ def fetch(name, *, folder=None, mirrors=None, progress=False):
 
 @dataclasses.dataclass(frozen=True)
 class Verification:
-    """What :func:`verify` found.
+    """What :func:`verify` found of data set `name`.
 
     Attributes
     ----------
-    name : str
-        The data set.
     path : Path or None
         Where it is; ``None`` if it is not on this machine.
     provenance : Provenance or None
-        What it is, by its checksum, taken afresh.
+        What it is, by its checksum.
     problem : str
         Why it cannot be read; empty if it can.
     """
@@ -265,14 +240,7 @@ class Verification:
 
 
 def verify(name, *, data_dir=None):
-    """Take the checksum of a local data set afresh and read the whole of it.
-
-    Parameters
-    ----------
-    name : str
-        A name in :func:`names`.
-    data_dir : path-like, optional
-        Searched first.
+    """Take the checksum of a local data set, of one of the :func:`names`, and read the whole of it.
 
     Returns
     -------
@@ -293,11 +261,10 @@ def verify(name, *, data_dir=None):
     if path is None:
         return Verification(name, None, None, "drawn when it is loaded" if item.drawn else "not on this machine")
     try:
-        provenance = local.provenance(item, path, remembered=False)
-        (load if item.task == "classification" else load_reid)(name, data_dir=data_dir, source="local")
+        data = (load if item.task == "classification" else load_reid)(name, data_dir=data_dir, source="local")
     except CourseError as error:
         return Verification(name, path, None, str(error))
-    return Verification(name, path, provenance, "")
+    return Verification(name, path, data.provenance, "")
 
 
 def _sample(split, limit, seed):
@@ -307,23 +274,23 @@ def _sample(split, limit, seed):
     return split.x[chosen], split.y[chosen]
 
 
-def _draw_twin(name, train_limit, test_limit, seed):
+def _draw(name, train_limit, test_limit, seed):
     from course_utils.datasets import synthetic
 
     generator, class_names = getattr(synthetic, name), synthetic.CLASS_NAMES[name]
     return formats.Parts(
-        _draw_part(generator, len(class_names), train_limit or _TWIN_TRAIN, [seed, 0]),
-        _draw_part(generator, len(class_names), test_limit or _TWIN_TEST, [seed, 1]),
+        _draw_part(generator, len(class_names), train_limit or _N_TRAIN, [seed, 0]),
+        _draw_part(generator, len(class_names), test_limit or _N_TEST, [seed, 1]),
         tuple(class_names),
     )
 
 
 def _draw_part(generator, n_classes, n, stream):
     images, labels = [], []
-    for block in range(-(-n // (_TWIN_ROUNDS * n_classes))):
+    for block in range(-(-n // (_ROUNDS * n_classes))):
         rng = np.random.default_rng([*stream, block])
         # Each round holds every class once, in random order: every prefix is balanced.
-        y = np.concatenate([rng.permutation(n_classes) for _ in range(_TWIN_ROUNDS)])
+        y = np.concatenate([rng.permutation(n_classes) for _ in range(_ROUNDS)])
         images.append(generator(y, rng=rng))
         labels.append(y)
     return formats.Split(np.concatenate(images)[:n], np.concatenate(labels)[:n])

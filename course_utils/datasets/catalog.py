@@ -7,9 +7,9 @@ import dataclasses
 
 from course_utils.errors import check_choice
 
-__all__ = ["CATALOG", "Entry", "Provenance", "Recognised", "RemoteFile", "entry", "recognise"]
+__all__ = ["CATALOG", "Provenance"]
 
-KINDS = ("official", "copy", "own split", "procedural", "user")
+KINDS = ("official", "copy", "own split", "synthetic", "user")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Provenance:
         What to call it in a sentence.
     kind : str
         ``"official"`` (the authors' own files, checksums verified), ``"copy"`` (the same images in another file),
-        ``"own split"`` (the same images, divided by this project), ``"procedural"`` (drawn by a program) or
+        ``"own split"`` (the same images, divided by this project), ``"synthetic"`` (drawn by a program) or
         ``"user"`` (a file that this project does not know).
     file : str
-        Base name of the file or folder read; empty for procedural data.
+        Base name of the file or folder read; empty for synthetic data.
     sha256 : str
         Checksum of the file. For several files, of their listing in the format of the ``sha256sum`` tool.
     licence, citation : str
@@ -39,22 +39,17 @@ class Provenance:
     name: str
     title: str
     kind: str
-    file: str
-    sha256: str
-    licence: str
-    citation: str
-    caveat: str
+    file: str = ""
+    sha256: str = ""
+    licence: str = ""
+    citation: str = ""
+    caveat: str = ""
 
     def __post_init__(self):
         check_choice("kind", self.kind, KINDS)
 
     def line(self):
-        """Say in one sentence what these data are, for the top of a notebook or under a figure.
-
-        Returns
-        -------
-        str
-            Plain text, one line.
+        """Say in one line of plain text what these data are, for the top of a notebook or under a figure.
 
         Examples
         --------
@@ -65,7 +60,7 @@ class Provenance:
             "official": "the official files",
             "copy": "a copy of the official data",
             "own split": "divided by this project, not the official split",
-            "procedural": "drawn by a program: no number here is the real data set's",
+            "synthetic": "drawn by a program: no number here is the real data set's",
             "user": "the user's own data",
         }[self.kind]
         source = f", from {self.file} (sha256 {self.sha256[:12]})" if self.file else ""
@@ -83,12 +78,12 @@ class RemoteFile:
 
 @dataclasses.dataclass(frozen=True)
 class Recognised:
-    """A file that is not the official one but is known by its checksum."""
+    """A file that is not the official one but is known by its checksum; its title, if it has one of its own."""
 
     sha256: str
     kind: str
-    title: str
-    caveat: str
+    caveat: str = ""
+    title: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,10 +94,12 @@ class Entry:
     ----------
     name, title : str
         The name that ``load`` takes, and the one for people.
-    task : str
-        "classification" or "re-identification".
+    generator : str
+        The function in ``datasets.synthetic`` that draws its synthetic images.
     shape : tuple of int
         Height, width and channels of an image.
+    issues : tuple of str
+        What every user of the data should know.
     n_train, n_test : int
         Images in the official parts.
     class_names : tuple of str
@@ -113,198 +110,135 @@ class Entry:
         The official files; empty if the authors do not offer them openly.
     mirrors : tuple of str
         Addresses that a file's name is appended to, tried in order.
-    download_mb : int
-        What a download takes, in megabytes, rounded.
-    issues : tuple of str
-        What every user of the data should know.
-    twin : str
-        The generator in ``datasets.synthetic`` that draws the procedural twin.
-    drawn : bool
-        Whether the data set is procedural itself, so that its twin stands in for nothing.
     recognised : tuple of Recognised
         Other known files that hold these data.
+    drawn : bool
+        Whether the data set is synthetic itself, and takes the place of nothing.
     """
 
     name: str
     title: str
-    task: str
+    generator: str
     shape: tuple
-    n_train: int
-    n_test: int
-    class_names: tuple
     licence: str
-    citation: str
-    homepage: str
+    issues: tuple
+    n_train: int = 0
+    n_test: int = 0
+    class_names: tuple = ()
+    citation: str = ""
+    homepage: str = ""
     files: tuple = ()
     mirrors: tuple = ()
-    download_mb: int = 0
-    issues: tuple = ()
-    twin: str = ""
-    drawn: bool = False
     recognised: tuple = ()
+    drawn: bool = False
+
+    @property
+    def task(self):
+        """``"classification"`` or ``"re-identification"``."""
+        return "classification" if self.class_names else "re-identification"
 
 
-_IDX_NAMES = (
-    "train-images-idx3-ubyte.gz",
-    "train-labels-idx1-ubyte.gz",
-    "t10k-images-idx3-ubyte.gz",
-    "t10k-labels-idx1-ubyte.gz",
-)
+_IDX_NAMES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+
+_DIGITS = tuple("0123456789")
+_GARMENTS = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+_OBJECTS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-def _idx_files(*checksums):
-    return tuple(RemoteFile(name, md5) for name, md5 in zip(_IDX_NAMES, checksums, strict=True))
+def _like_mnist(checksums, **facts):
+    """Make the entry of a data set that comes in the sizes and files of MNIST."""
+    files = tuple(RemoteFile(f"{name}-ubyte.gz", md5) for name, md5 in zip(_IDX_NAMES, checksums.split(), strict=True))
+    return Entry(shape=(28, 28, 1), n_train=60_000, n_test=10_000, files=files, **facts)
 
-
-_DIGITS = tuple(str(digit) for digit in range(10))
 
 _ENTRIES = (
-    Entry(
+    _like_mnist(
+        "8d4fb7e6c68d591d4c3dfef9ec88bf0d 25c81989df183df01b3e8a0aad5dffbe "
+        "bef4ecab320f06d8554ea6380940ec79 bb300cfdad3c16e7a12a480ee83cd310",
         name="fashion_mnist",
         title="Fashion-MNIST",
-        task="classification",
-        shape=(28, 28, 1),
-        n_train=60_000,
-        n_test=10_000,
-        class_names=(
-            "T-shirt/top",
-            "Trouser",
-            "Pullover",
-            "Dress",
-            "Coat",
-            "Sandal",
-            "Shirt",
-            "Sneaker",
-            "Bag",
-            "Ankle boot",
-        ),
+        generator="garments",
+        class_names=_GARMENTS,
         licence="MIT, (c) 2017 Zalando SE",
         citation="Xiao, H., Rasul, K., & Vollgraf, R. (2017). Fashion-MNIST: a novel image dataset for "
         "benchmarking machine learning algorithms. arXiv:1708.07747.",
         homepage="https://github.com/zalandoresearch/fashion-mnist",
-        files=_idx_files(
-            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-            "25c81989df183df01b3e8a0aad5dffbe",
-            "bef4ecab320f06d8554ea6380940ec79",
-            "bb300cfdad3c16e7a12a480ee83cd310",
-        ),
         mirrors=(
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
             "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
         ),
-        download_mb=31,
         issues=(
             "Shop photographs, centred and with the background removed: real pictures of clothes are harder.",
             "Shirt, T-shirt, pullover and coat overlap: people get about 84% of the images right.",
         ),
-        twin="garments",
         recognised=(
             Recognised(
-                sha256="8af3abb9d39e36f9db73e2ec57f95f11cbf49ac9995b070d8714647498573fa7",
-                kind="copy",
-                title="Fashion-MNIST",
-                caveat="every image is there, unchanged, but in another order within each split",
+                "8af3abb9d39e36f9db73e2ec57f95f11cbf49ac9995b070d8714647498573fa7",
+                "copy",
+                "every image is there, unchanged, but in another order within each split",
             ),
         ),
     ),
-    Entry(
+    _like_mnist(
+        "f68b3c2dcbeaaa9fbdd348bbdeb94873 d53e105ee54ea40749a09fcbcd1e9432 "
+        "9fb629c4189551a2d022fa330f9573f3 ec29112dd5afa0611ce80d1b7f02629c",
         name="mnist",
         title="MNIST",
-        task="classification",
-        shape=(28, 28, 1),
-        n_train=60_000,
-        n_test=10_000,
+        generator="plain_digits",
         class_names=_DIGITS,
         licence="none stated by the authors; commonly cited as CC BY-SA 3.0",
         citation="LeCun, Y., Bottou, L., Bengio, Y., & Haffner, P. (1998). Gradient-based learning applied "
         "to document recognition. Proceedings of the IEEE, 86(11), 2278-2324.",
         homepage="http://yann.lecun.com/exdb/mnist/",
-        files=_idx_files(
-            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-            "d53e105ee54ea40749a09fcbcd1e9432",
-            "9fb629c4189551a2d022fa330f9573f3",
-            "ec29112dd5afa0611ce80d1b7f02629c",
-        ),
         mirrors=(
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
         ),
-        download_mb=12,
         issues=("Solved: simple methods pass 97%, so it hardly tells good models from better ones.",),
-        twin="plain_digits",
-        recognised=(
-            Recognised(
-                sha256="06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64",
-                kind="copy",
-                title="MNIST",
-                caveat="",
-            ),
-        ),
+        recognised=(Recognised("06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64", "copy"),),
     ),
-    Entry(
+    _like_mnist(
+        "bdb82020997e1d708af4cf47b453dcf7 e144d726b3acfaa3e44228e80efcd344 "
+        "5c965bf0a639b31b8f53240b1b52f4d7 7320c461ea6c1c855c0b718fb2a4b134",
         name="kmnist",
         title="Kuzushiji-MNIST",
-        task="classification",
-        shape=(28, 28, 1),
-        n_train=60_000,
-        n_test=10_000,
+        generator="kuzushiji_like",
         class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
         licence="CC BY-SA 4.0, CODH",
         citation="Clanuwat, T., Bober-Irizar, M., Kitamoto, A., Lamb, A., Yamamoto, K., & Ha, D. (2018). "
         "Deep learning for classical Japanese literature. arXiv:1812.01718.",
         homepage="http://codh.rois.ac.jp/kmnist/",
-        files=_idx_files(
-            "bdb82020997e1d708af4cf47b453dcf7",
-            "e144d726b3acfaa3e44228e80efcd344",
-            "5c965bf0a639b31b8f53240b1b52f4d7",
-            "7320c461ea6c1c855c0b718fb2a4b134",
-        ),
         mirrors=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
-        download_mb=21,
         issues=("One class holds several historical forms of a character, so a class can have several clusters.",),
-        twin="kuzushiji_like",
     ),
     Entry(
         name="cifar10",
         title="CIFAR-10",
-        task="classification",
+        generator="objects",
         shape=(32, 32, 3),
         n_train=50_000,
         n_test=10_000,
-        class_names=(
-            "airplane",
-            "automobile",
-            "bird",
-            "cat",
-            "deer",
-            "dog",
-            "frog",
-            "horse",
-            "ship",
-            "truck",
-        ),
+        class_names=_OBJECTS,
         licence="none stated; the authors ask for citation",
         citation="Krizhevsky, A. (2009). Learning multiple layers of features from tiny images. Technical "
         "report, University of Toronto.",
         homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
         files=(RemoteFile("cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),),
         mirrors=("https://www.cs.toronto.edu/~kriz/",),
-        download_mb=170,
         issues=("About 3.3% of the test images nearly repeat a training image (Barz & Denzler, 2020).",),
-        twin="objects",
         recognised=(
             Recognised(
-                sha256="1f246f18ee1c4b008b72b11e5d912c2b6a325d41b34a6c0136bab1e640200198",
-                kind="copy",
-                title="CIFAR-10 (JPEG copy)",
-                caveat="compressed with loss, median PSNR 30.5 dB against the originals, and sorted by class",
+                "1f246f18ee1c4b008b72b11e5d912c2b6a325d41b34a6c0136bab1e640200198",
+                "copy",
+                "compressed with loss, median PSNR 30.5 dB against the originals, and sorted by class",
+                "CIFAR-10 (JPEG copy)",
             ),
         ),
     ),
     Entry(
         name="svhn",
         title="SVHN",
-        task="classification",
+        generator="house_digits",
         shape=(32, 32, 3),
         n_train=73_257,
         n_test=26_032,
@@ -319,31 +253,28 @@ _ENTRIES = (
             RemoteFile("test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3"),
         ),
         mirrors=("http://ufldl.stanford.edu/housenumbers/",),
-        download_mb=246,
         issues=(
             "The digit in the middle is the label; parts of its neighbours are in the picture too.",
             "The classes are unbalanced: there are about three times as many ones as nines.",
             "The official files write the digit 0 as class 10; the loader makes it 0.",
         ),
-        twin="house_digits",
         recognised=(
             Recognised(
-                sha256="e8244ee282e0647bd13da46db62ded91cbfdfcc69ec01a817d61383bcb4e32f6",
-                kind="own split",
-                title="SVHN, a small split of its test set",
-                caveat="the first 10,000 digits of SVHN's test set, divided at a house boundary so that no "
+                "e8244ee282e0647bd13da46db62ded91cbfdfcc69ec01a817d61383bcb4e32f6",
+                "own split",
+                "the first 10,000 digits of SVHN's test set, divided at a house boundary so that no "
                 "photograph is on both sides",
+                "SVHN, a small split of its test set",
             ),
         ),
     ),
     Entry(
         name="omniglot",
         title="Omniglot",
-        task="re-identification",
+        generator="characters",
         shape=(105, 105, 1),
         n_train=19_280,
         n_test=13_180,
-        class_names=(),
         licence="MIT, (c) 2015 Brenden Lake",
         citation="Lake, B. M., Salakhutdinov, R., & Tenenbaum, J. B. (2015). Human-level concept learning "
         "through probabilistic program induction. Science, 350(6266), 1332-1338.",
@@ -353,51 +284,40 @@ _ENTRIES = (
             RemoteFile("images_evaluation.zip", "6b91aef0f799c5bb55b94e3f2daec811"),
         ),
         mirrors=("https://github.com/brendenlake/omniglot/raw/master/python/",),
-        download_mb=16,
         issues=("Drawer 1 of one alphabet need not be the person who was drawer 1 of another.",),
-        twin="characters",
         recognised=(
             Recognised(
-                sha256="ca12be9c390fe7c392eb86feb74abd99a80571f91aa456b05bfa595aa68dc996",
-                kind="own split",
-                title="Omniglot, background small 1 and 2",
-                caveat="242 characters of 8 alphabets by 20 drawers each; the alphabets held out for testing "
+                "ca12be9c390fe7c392eb86feb74abd99a80571f91aa456b05bfa595aa68dc996",
+                "own split",
+                "242 characters of 8 alphabets by 20 drawers each; the alphabets held out for testing "
                 "are this project's choice",
+                "Omniglot, background small 1 and 2",
             ),
         ),
     ),
     Entry(
         name="pedestrians",
-        title="Procedural pedestrians",
-        task="re-identification",
+        title="Synthetic pedestrians",
+        generator="pedestrians",
         shape=(128, 64, 3),
-        n_train=0,
-        n_test=0,
-        class_names=(),
         licence="drawn by this project's own program, under its licence",
-        citation="",
-        homepage="",
         issues=("Drawn figures: no person was photographed, and no score on them carries over to real footage.",),
-        twin="pedestrians",
         drawn=True,
     ),
     Entry(
         name="market1501",
         title="Market-1501",
-        task="re-identification",
+        generator="pedestrians",
         shape=(128, 64, 3),
         n_train=12_936,
         n_test=19_732,
-        class_names=(),
         licence="research use; given by its authors on request, never downloaded by this project",
         citation="Zheng, L., Shen, L., Tian, L., Wang, S., Wang, J., & Tian, Q. (2015). Scalable person "
         "re-identification: a benchmark. Proceedings of ICCV, 1116-1124.",
-        homepage="",
         issues=(
             "Surveillance footage of people who were not asked.",
             "Identity 0 marks distractors; identity -1 marks junk boxes, which the loader leaves out.",
         ),
-        twin="pedestrians",
     ),
 )
 
@@ -406,48 +326,12 @@ CATALOG = {item.name: item for item in _ENTRIES}
 
 
 def entry(name):
-    """Return the catalog's entry.
-
-    Parameters
-    ----------
-    name : str
-        A name in ``CATALOG``.
-
-    Returns
-    -------
-    Entry
-
-    Raises
-    ------
-    ArgumentError
-        If there is no such data set.
-
-    Examples
-    --------
-    >>> entry("svhn").shape
-    (32, 32, 3)
-    """
+    """Return the :class:`Entry` of that name; it is an ``ArgumentError`` if there is none."""
     return CATALOG[check_choice("name", name, CATALOG)]
 
 
 def recognise(sha256):
-    """Find the known file that has this checksum.
-
-    Parameters
-    ----------
-    sha256 : str
-        Checksum of a whole file, in lower-case hexadecimal.
-
-    Returns
-    -------
-    (Entry, Recognised) or None
-        ``None`` if no known file has it.
-
-    Examples
-    --------
-    >>> recognise("0" * 64) is None
-    True
-    """
+    """Return the :class:`Entry` and the :class:`Recognised` file that have this checksum, or ``None``."""
     for item in CATALOG.values():
         for known in item.recognised:
             if known.sha256 == sha256:

@@ -1,7 +1,6 @@
 """Get hold of data: from this machine, or from the official mirrors, verified and never half there."""
 
 import contextlib
-import functools
 import logging
 import os
 import socket
@@ -12,35 +11,37 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from course_utils.datasets import catalog, local
-from course_utils.errors import ArgumentError, DataError, DownloadError, SyntheticDataWarning, check_choice
+from course_utils.errors import (
+    ArgumentError,
+    DataError,
+    DownloadError,
+    SyntheticDataWarning,
+    check_choice,
+    check_integer,
+    require,
+)
+from course_utils.images import check_size
 
-__all__ = ["SOURCES", "fetch", "named", "obtain"]
+__all__ = ["SOURCES"]
 
 SOURCES = ("download", "local", "synthetic", "auto")
-
-# The largest official file has 182 MB. A server that sends far more is not sending it.
-_MAX_BYTES = 1 << 30
-
-_CHUNK = 1 << 18
+"""Where ``datasets.load`` may take data from."""
 
 # Long enough for a slow link to answer; a machine without network is found out in this time.
-_PROBE_SECONDS = 4.0
+_CONNECT_SECONDS = 4.0
 
-# How long the answer to "is that host there?" holds, so that it is asked once and not for each file.
-_PROBE_HOLDS_SECONDS = 60.0
+# A host that did not answer is not asked again for this long: not for each file, nor for each data set.
+_SILENCE_SECONDS = 60.0
 
 # Without an answer for this long, a transfer counts as dead.
 _READ_SECONDS = 15.0
 
-_answers = {}
-_answers_lock = threading.Lock()
+_CHUNK = 1 << 18
+
+_silent_until = {}
 
 
-class _NotTheFile(Exception):
-    """The server answered, but not with the file."""
-
-
-def fetch(item, folder, *, mirrors=None, progress=False, read_seconds=_READ_SECONDS):
+def fetch(item, folder, *, mirrors=None, progress=False):
     """Bring the official files of a data set into a folder.
 
     A file that is there already, with the right checksum, is left alone. Each file is written under another name
@@ -57,8 +58,6 @@ def fetch(item, folder, *, mirrors=None, progress=False, read_seconds=_READ_SECO
         Addresses that a file's name is appended to, tried in order. Those of `item` if not given.
     progress : bool
         Whether a progress bar is shown for each file.
-    read_seconds : float
-        How long a server may be silent.
 
     Returns
     -------
@@ -71,68 +70,43 @@ def fetch(item, folder, *, mirrors=None, progress=False, read_seconds=_READ_SECO
         If the data set has no files that can be fetched.
     DownloadError
         If no mirror delivers a file, or the folder cannot be written to.
-
-    Examples
-    --------
-    >>> from course_utils.datasets.catalog import entry
-    >>> fetch(entry("market1501"), "data")
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.ArgumentError: Market-1501 cannot be fetched (research use; given by its authors ...
     """
     if not item.files:
         raise ArgumentError(f"{item.title} cannot be fetched ({item.licence})")
     mirrors = item.mirrors if mirrors is None else tuple(mirrors)
     folder = Path(folder).expanduser().absolute()
     for file in item.files:
-        _fetch_file(file, folder, mirrors, progress, read_seconds)
+        _fetch_file(file, folder, mirrors, progress)
     return folder
 
 
-def obtain(function, name, *, data_dir=None, source="download", progress=False):
-    """Find what is to be read: on this machine, or else from the mirrors.
-
-    Parameters
-    ----------
-    function : str
-        What messages name.
-    name : str or path-like
-        A name in the catalog, or the path of the user's own file or folder.
-    data_dir, source, progress
-        As for ``datasets.load``.
+def obtain(name, *, data_dir=None, source="download", progress=False):
+    """Find what is to be read: on this machine, or else from the mirrors. The arguments are those of ``datasets.load``.
 
     Returns
     -------
     item : Entry or None
         The data set; ``None`` for the user's own data.
     path : Path or None
-        The file or folder to read; ``None`` if the procedural twin of `item` is to be drawn.
+        The file or folder to read; ``None`` if synthetic images are to take the place of `item`.
 
     Raises
     ------
     ArgumentError
         If an argument is not legal.
     DataError
-        If the data are not on this machine and `source` is "local".
-    DownloadError
-        If they cannot be fetched and `source` is "download".
+        If the data are not on this machine and `source` is "local", or cannot be fetched and it is "download".
 
     Warns
     -----
     SyntheticDataWarning
-        If the twin takes the place of data that `source`, being "auto", could not give.
-
-    Examples
-    --------
-    >>> item, path = obtain("load", "mnist", source="synthetic")
-    >>> item.title, path
-    ('MNIST', None)
+        If synthetic images take the place of data that `source`, being "auto", could not give.
     """
     check_choice("source", source, SOURCES)
-    item, path = named(function, name)
+    item, path = named(name)
     if item is None:
         if source == "synthetic":
-            raise ArgumentError("source is 'synthetic' and name a path; a path has no procedural twin")
+            raise ArgumentError("source is 'synthetic' and name a path; for a path there are no synthetic images")
         return None, path
     if source == "synthetic":
         return item, None
@@ -151,41 +125,16 @@ def obtain(function, name, *, data_dir=None, source="download", progress=False):
         if source == "download":
             raise
         warnings.warn(
-            f"{item.title} could not be had: drawn stand-ins take its place, and no number from them is the real "
-            f"data set's. The reason: {error}",
+            f"{item.title} is not here and cannot be fetched: synthetic images take its place, and no number from "
+            f"them is the real data set's. The reason: {error}",
             SyntheticDataWarning,
             stacklevel=3,
         )
         return item, None
 
 
-def named(function, name):
-    """Tell a data set's name from a path.
-
-    Parameters
-    ----------
-    function : str
-        What the message names.
-    name : str or path-like
-        A name in the catalog, or the path of a file or folder. A name that is also a path is a name.
-
-    Returns
-    -------
-    item : Entry or None
-        The data set, or ``None`` for a path.
-    path : Path or None
-        The path, or ``None`` for a name.
-
-    Raises
-    ------
-    ArgumentError
-        If it is neither.
-
-    Examples
-    --------
-    >>> named("load", "mnist")[0].title
-    'MNIST'
-    """
+def named(name):
+    """Return the entry of that name and ``None``, or ``None`` and the path; a name that is also a path is a name."""
     if isinstance(name, str) and name in catalog.CATALOG:
         return catalog.CATALOG[name], None
     if not isinstance(name, (str, os.PathLike)) or not Path(name).expanduser().exists():
@@ -194,35 +143,36 @@ def named(function, name):
     return None, Path(name).expanduser()
 
 
-def _fetch_file(file, folder, mirrors, progress, read_seconds):
-    import pooch
-    import requests
+def check_options(image_size, seed, **limits):
+    """Return `image_size` as a pair or ``None``; `seed` and the limits must be whole numbers, or ``None``."""
+    for name, limit in limits.items():
+        if limit is not None:
+            check_integer(name, limit, minimum=1)
+    check_integer("seed", seed, minimum=0)
+    return None if image_size is None else check_size("image_size", image_size, maximum=8_192)
 
-    known_hash = f"md5:{file.md5}"
-    if (folder / file.name).is_file() and pooch.file_hash(folder / file.name, alg="md5") == file.md5:
+
+def _fetch_file(file, folder, mirrors, progress):
+    pooch = require("pooch", "course")
+    requests = require("requests", "course")
+    if (folder / file.name).is_file() and local.checksum(folder / file.name, algorithm="md5") == file.md5:
         return
+    # Without this header some servers send a .gz file unpacked, under another checksum.
+    headers = {"Accept-Encoding": "identity"}
+    downloader = pooch.HTTPDownloader(progress, _CHUNK, headers=headers, timeout=(_CONNECT_SECONDS, _READ_SECONDS))
     problems = []
-    reachable = _reachable(mirrors)
     for mirror in mirrors:
-        if not reachable[mirror]:
+        if not _answers(mirror):
             problems.append(f"{mirror} cannot be reached")
             continue
         try:
             with _quiet(pooch.get_logger()):
-                pooch.retrieve(
-                    mirror + file.name,
-                    known_hash,
-                    fname=file.name,
-                    path=folder,
-                    downloader=functools.partial(_stream, progress=progress, read_seconds=read_seconds),
-                )
+                pooch.retrieve(mirror + file.name, f"md5:{file.md5}", file.name, folder, downloader=downloader)
             return
-        except _NotTheFile as error:
-            problems.append(f"{mirror} {error}")
         except requests.RequestException as error:
             problems.append(f"{mirror} {_explain(error)}")
         except ValueError:
-            problems.append(f"{mirror} sent a file with another checksum than {known_hash}")
+            problems.append(f"{mirror} sent a file with another checksum than md5:{file.md5}")
         except OSError as error:
             raise DownloadError(f"{folder}: cannot be written to ({error.strerror or error})") from error
     raise DownloadError(
@@ -231,90 +181,54 @@ def _fetch_file(file, folder, mirrors, progress, read_seconds):
     )
 
 
-def _stream(url, output_file, _, *, progress, read_seconds):
-    """Write what an address delivers into a file, in the manner of pooch's downloaders."""
-    import requests
-    from tqdm import tqdm
-
-    # Without this header some servers send a .gz file unpacked, under another checksum.
-    headers = {"Accept-Encoding": "identity"}
-    timeouts = (_PROBE_SECONDS, read_seconds)
-    with requests.get(url, headers=headers, stream=True, timeout=timeouts) as response:
-        response.raise_for_status()
-        length = response.headers.get("Content-Length", "")
-        expected = int(length) if length.isdecimal() else None
-        name = url.rpartition("/")[2]
-        received = 0
-        with (
-            open(output_file, "wb") as file,
-            tqdm(total=expected, desc=name, unit="B", unit_scale=True, disable=not progress) as bar,
-        ):
-            for chunk in response.iter_content(_CHUNK):
-                if received == 0 and chunk[:512].lstrip().lower().startswith((b"<!doctype html", b"<html")):
-                    raise _NotTheFile("sent a web page in place of the file")
-                received += len(chunk)
-                if received > _MAX_BYTES:
-                    raise _NotTheFile(f"sent more than {_MAX_BYTES} bytes")
-                file.write(chunk)
-                bar.update(len(chunk))
-
-
 def _explain(error):
-    import requests
-
-    if isinstance(error, requests.HTTPError):
+    if error.response is not None:
         return f"answered {error.response.status_code} {error.response.reason}"
     # A server that falls silent half-way is reported as a connection error with a time-out for its text.
-    if isinstance(error, requests.Timeout) or "timed out" in str(error):
-        return "did not answer in time"
-    if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        return "broke the connection"
-    return f"failed ({type(error).__name__})"
+    return "did not answer in time" if "timed out" in str(error) else f"broke the connection ({type(error).__name__})"
 
 
 @contextlib.contextmanager
 def _quiet(logger):
-    """Keep a logger from announcing each file."""
-    level = logger.level
-    logger.setLevel(logging.WARNING)
+    """Keep pooch from announcing each file."""
+
+    def is_warning(record):
+        return record.levelno >= logging.WARNING
+
+    logger.addFilter(is_warning)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        logger.removeFilter(is_warning)
 
 
-def _reachable(mirrors):
-    """Return, for each address, whether its host takes connections; all are asked at once.
+def _answers(mirror):
+    """Tell whether a mirror's host takes connections.
 
-    A machine without network can need a minute to say so of one name, hence the threads: whoever has not
-    answered in time is given up, and the answer holds for a while.
+    A machine without network can need a minute to say so of one name, and no time-out holds for that: hence the
+    thread, which is given up.
     """
-    hosts = {mirror: _host(mirror) for mirror in mirrors}
-    with _answers_lock:
-        now = time.monotonic()
-        unknown = {host for host in hosts.values() if _answers.get(host, (False, 0.0))[1] < now}
-        for host in unknown:
-            _answers[host] = (False, now + _PROBE_HOLDS_SECONDS)
-        probes = [threading.Thread(target=_probe, args=host, daemon=True) for host in unknown]
-        for probe in probes:
-            probe.start()
-        for probe in probes:
-            probe.join(max(0.0, now + _PROBE_SECONDS - time.monotonic()))
-        return {mirror: _answers[host][0] for mirror, host in hosts.items()}
+    host = _host(mirror)
+    if _silent_until.get(host, 0) > time.monotonic():
+        return False
+    answers = []
+    probe = threading.Thread(target=_connect, args=(host, answers), daemon=True)
+    probe.start()
+    probe.join(_CONNECT_SECONDS)
+    if not answers:
+        _silent_until[host] = time.monotonic() + _SILENCE_SECONDS
+    return bool(answers)
 
 
-def _probe(name, port):
-    try:
-        socket.create_connection((name, port), timeout=_PROBE_SECONDS).close()
-    except OSError:
-        return
-    _answers[name, port] = (True, time.monotonic() + _PROBE_HOLDS_SECONDS)
+def _connect(host, answers):
+    with contextlib.suppress(OSError):
+        socket.create_connection(host, timeout=_CONNECT_SECONDS).close()
+        answers.append(host)
 
 
 def _host(mirror):
     """Return the name and port that a request to this address connects to: the proxy's, if there is one."""
-    import requests
-
-    proxy = requests.utils.select_proxy(mirror, requests.utils.get_environ_proxies(mirror))
+    utils = require("requests", "course").utils
+    proxy = utils.select_proxy(mirror, utils.get_environ_proxies(mirror))
     address = urlsplit(proxy or mirror)
     return address.hostname or "", address.port or {"http": 80}.get(address.scheme, 443)

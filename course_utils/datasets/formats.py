@@ -17,7 +17,7 @@ from course_utils.datasets.unpickle import load_pickle
 from course_utils.datasets.untrusted import guard, load_npy, open_zip, read_gzip, read_member, tar_members
 from course_utils.errors import DataError
 
-__all__ = ["Parts", "Split", "is_complete", "read", "read_characters_npz", "read_idx", "read_mat", "read_npz"]
+__all__ = ["is_complete"]
 
 MAX_CLASSES = 65_536
 
@@ -84,33 +84,21 @@ def is_complete(path):
 
 
 def read(path, *, class_names=(), image_size=None):
-    """Read labelled images from a file or folder, whatever its format.
+    """Read labelled images from a file or folder, whatever its format, as :class:`Parts`.
 
     Parameters
     ----------
     path : path-like
         A file or folder.
     class_names : tuple of str
-        The classes in label order, if they are known: labels beyond them are an error. Otherwise the file
-        decides.
+        The classes in label order, if they are known: labels beyond them are an error. Otherwise the file decides.
     image_size : (int, int), optional
         Height and width that every image is resized to.
-
-    Returns
-    -------
-    Parts
 
     Raises
     ------
     DataError
         If the format is not known, the data are damaged or unsafe, or images and labels do not belong together.
-
-    Examples
-    --------
-    >>> read("no such file.npz")
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.DataError: no such file.npz: there is no such file or folder
     """
     path = Path(path)
     if not path.exists():
@@ -149,31 +137,9 @@ class _Raw(NamedTuple):
 
 
 def read_npz(path, keys):
-    """Read arrays from a NumPy ``.npz`` archive.
+    """Read the arrays of these names from a NumPy ``.npz`` archive, as a dict; they may be read-only.
 
-    Parameters
-    ----------
-    path : path-like
-        The archive.
-    keys : iterable of str
-        Names of the arrays to read; others are left alone.
-
-    Returns
-    -------
-    dict of str to ndarray
-        The arrays may be read-only.
-
-    Raises
-    ------
-    DataError
-        If the archive is damaged, an array is missing, or an array holds objects.
-
-    Examples
-    --------
-    >>> read_npz("no such file.npz", ["x_train"])
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.DataError: no such file.npz: cannot be read (FileNotFoundError: ...)
+    It is a ``DataError`` if the archive is damaged, an array is missing, or an array holds objects.
     """
     with open_zip(path) as archive:
         found = _npz_keys(archive)
@@ -187,26 +153,10 @@ def read_npz(path, keys):
 
 
 def read_idx(path):
-    """Read one array in the ``idx`` format of MNIST, gzipped or not.
+    """Read one array in the ``idx`` format of MNIST, gzipped or not, as read-only uint8.
 
-    The first bytes are ``00 00 08`` and the number of axes: unsigned bytes only.
-
-    Returns
-    -------
-    ndarray of uint8
-        Read-only.
-
-    Raises
-    ------
-    DataError
-        If the magic number is wrong, or the file is longer or shorter than its header says.
-
-    Examples
-    --------
-    >>> read_idx("no such file.gz")
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.DataError: no such file.gz: cannot be read (FileNotFoundError: ...)
+    The first bytes are ``00 00 08`` and the number of axes: unsigned bytes only. It is a ``DataError`` if they are not,
+    or if the file is longer or shorter than its header says.
     """
     content = read_gzip(path)
     if len(content) < 4 or content[:3] != b"\0\0\x08" or not 1 <= content[3] <= 3:
@@ -230,25 +180,9 @@ def read_mat(path):
     """Read images and labels from a MATLAB 5 file, as SVHN's are.
 
     Images are (height, width, channels, n) under ``X``, ``train_X`` or ``test_X``; labels are under ``y``,
-    ``train_Y`` or ``test_Y``, with 10 for the digit 0.
-
-    Returns
-    -------
-    dict of str to (ndarray, ndarray)
-        The pairs found, under "X", "train_X" or "test_X": images (n, height, width, channels), and labels with
-        0 for the digit 0.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged, of MATLAB 7.3, or has no such pair.
-
-    Examples
-    --------
-    >>> read_mat("no such file.mat")
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.DataError: no such file.mat: cannot be read (FileNotFoundError: ...)
+    ``train_Y`` or ``test_Y``, with 10 for the digit 0. What comes is a dict of the pairs found, by the name of the
+    images: images (n, height, width, channels), and labels with 0 for the digit 0. It is a ``DataError`` if there are
+    none.
     """
     path = Path(path)
     with guard(path):
@@ -267,24 +201,7 @@ def read_mat(path):
 
 
 def read_characters_npz(path):
-    """Read drawn characters from an ``.npz`` with ``images``, ``ids``, ``drawer`` and ``alphabet``.
-
-    Returns
-    -------
-    Characters
-
-    Raises
-    ------
-    DataError
-        If the archive is damaged, an array is missing, or the arrays differ in length.
-
-    Examples
-    --------
-    >>> read_characters_npz("no such file.npz")
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.DataError: no such file.npz: cannot be read (FileNotFoundError: ...)
-    """
+    """Read drawn characters from an ``.npz`` with ``images``, ``ids``, ``drawer`` and ``alphabet``."""
     arrays = read_npz(path, _CHARACTER_KEYS)
     images = _check_images(arrays["images"], path)
     numbers = [_check_labels(arrays[key], len(images), f"{path}[{key}]") for key in _CHARACTER_KEYS[1:]]

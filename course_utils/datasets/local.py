@@ -3,35 +3,16 @@
 import functools
 import hashlib
 import os
-import re
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
 from course_utils.datasets import catalog, formats, trees
 from course_utils.datasets.untrusted import guard
-from course_utils.errors import ArgumentError, DataError
+from course_utils.errors import ArgumentError, DataError, require
 
-__all__ = [
-    "cache_folder",
-    "checksum",
-    "download_folder",
-    "find",
-    "procedural",
-    "project_folder",
-    "provenance",
-    "read",
-    "search_folders",
-    "write_beside",
-]
-
-# A file can change twice within one tick of its clock: only an older file's checksum is remembered.
-_SETTLED_SECONDS = 2.0
-
-# The checksum of less than this is taken faster than an old one is looked up.
-_WORTH_NOTING = 1 << 20
+__all__ = ["cache_folder", "find", "search_folders"]
 
 # Archives of more images than this are decoded once and kept: 60,000 JPEGs take seconds each time.
 _KEPT_FROM = 2_000
@@ -39,18 +20,11 @@ _KEPT_FROM = 2_000
 # Part of the name of what is kept, so that a change of the decoding is not answered from an old cache.
 _DECODING = "1"
 
-_DIGEST = re.compile(r"[0-9a-f]{32,128}")
-
-_checksums = {}
-
 
 def cache_folder():
-    """Return the folder for downloads and for data made from them.
+    """Return the folder for downloads and for data made from them; it may not exist yet.
 
-    Returns
-    -------
-    Path
-        What ``COURSE_CACHE_DIR`` names, else the usual cache folder of the user. It may not exist yet.
+    It is what ``COURSE_CACHE_DIR`` names, else the usual cache folder of the user.
 
     Examples
     --------
@@ -63,42 +37,18 @@ def cache_folder():
 
 @functools.cache
 def _user_cache():
-    import pooch
-
-    return Path(pooch.os_cache("course-utils"))
+    return Path(require("pooch", "course").os_cache("course-utils"))
 
 
 def project_folder():
-    """Return the ``data/`` folder of the project that this package runs from.
-
-    Returns
-    -------
-    Path or None
-        ``None`` if the package was installed without the project around it.
-
-    Examples
-    --------
-    >>> project_folder() is None or project_folder().name == "data"
-    True
-    """
+    """Return the ``data/`` folder of the project around this package, or ``None`` if it was installed without one."""
     root = Path(__file__).resolve().parents[2]
     folder = root / "data"
     return folder if (root / "pyproject.toml").is_file() and folder.is_dir() else None
 
 
 def download_folder():
-    """Return the folder that downloads land in, each data set in a folder of its own.
-
-    Returns
-    -------
-    Path
-        The project's ``data/`` if it can be written to, else the user's cache.
-
-    Examples
-    --------
-    >>> download_folder() in (project_folder(), cache_folder())
-    True
-    """
+    """Return the folder that downloads land in: the project's ``data/`` if it can be written to, else the cache."""
     project = project_folder()
     return project if project is not None and os.access(project, os.W_OK) else cache_folder()
 
@@ -186,34 +136,11 @@ def find(name, *, data_dir=None):
 
 
 def read(path, *, class_names=(), image_size=None):
-    """Read labelled images, from the user's cache where decoding them would take seconds.
+    """Read labelled images as ``formats.read`` does, from the user's cache where decoding them would take seconds.
 
-    Parameters
-    ----------
-    path, class_names, image_size
-        As for ``formats.read``.
-
-    Returns
-    -------
-    Parts
-
-    Raises
-    ------
-    DataError
-        As for ``formats.read``.
-
-    Notes
-    -----
     An archive of many images is decoded once. The arrays are kept under a name made from the archive's checksum
     and every option, as an uncompressed ``.npz``, whose own checksums are verified at each reading. A cache that
     is damaged, or cannot be written, costs time and nothing else.
-
-    Examples
-    --------
-    >>> read("no such file.zip")
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.DataError: no such file.zip: there is no such file or folder
     """
     path = Path(path)
     if path.suffix.lower() != ".zip" or not path.is_file():
@@ -224,135 +151,51 @@ def read(path, *, class_names=(), image_size=None):
     if parts is None:
         parts = formats.read(path, class_names=class_names, image_size=image_size)
         if len(parts.train.y) + len(parts.test.y) > _KEPT_FROM:
-            arrays = {
-                "x_train": parts.train.x,
-                "y_train": parts.train.y,
-                "x_test": parts.test.x,
-                "y_test": parts.test.y,
-                "class_names": np.array(parts.class_names),
-            }
+            arrays = dict(zip(_KEPT, (*parts.train, *parts.test, np.array(parts.class_names)), strict=True))
             write_beside(kept, lambda file: np.savez(file, **arrays))
     return parts
 
 
+_KEPT = ("x_train", "y_train", "x_test", "y_test", "class_names")
+
+
 def _read_kept(kept):
     try:
-        arrays = formats.read_npz(kept, ["x_train", "y_train", "x_test", "y_test", "class_names"])
+        *arrays, class_names = formats.read_npz(kept, _KEPT).values()
     except DataError:
         return None
-    splits = [formats.Split(arrays[f"x_{part}"].copy(), arrays[f"y_{part}"].copy()) for part in ("train", "test")]
-    return formats.Parts(*splits, tuple(arrays["class_names"].tolist()))
+    x_train, y_train, x_test, y_test = (array.copy() for array in arrays)
+    return formats.Parts(formats.Split(x_train, y_train), formats.Split(x_test, y_test), tuple(class_names.tolist()))
 
 
-def checksum(path, *, algorithm="sha256", remembered=True):
-    """Return the checksum of a file or folder.
+def checksum(path, *, algorithm="sha256"):
+    """Return the checksum of a file or folder, in hexadecimal.
 
-    Parameters
-    ----------
-    path : path-like
-        A file, or a folder. A folder's checksum is that of the listing that the tool ``sha256sum`` prints of its
-        files, sorted by name.
-    algorithm : str
-        A name that :func:`hashlib.new` takes.
-    remembered : bool
-        Whether a checksum taken before counts, if name, size and time of change are the same.
-
-    Returns
-    -------
-    str
-        Hexadecimal digits.
-
-    Raises
-    ------
-    DataError
-        If a file cannot be read.
-
-    Examples
-    --------
-    >>> len(checksum(__file__))
-    64
-    """
-    path = Path(path).absolute()
-    with guard(path):
-        names = trees.walk(path) if path.is_dir() else [""]
-        status = [(path / name).stat() for name in names]
-        version = [(name, item.st_size, item.st_mtime_ns) for name, item in zip(names, status, strict=True)]
-        key = hashlib.sha256(repr((algorithm, str(path), version)).encode()).hexdigest()
-        digest = _recall(key) if remembered else ""
-        if not digest:
-            digest = _take_checksum(path, names, algorithm)
-            newest = max((item.st_mtime for item in status), default=0.0)
-            large = sum(item.st_size for item in status) >= _WORTH_NOTING
-            if large and time.time() - newest > _SETTLED_SECONDS:
-                _checksums[key] = digest
-                write_beside(_note(key), lambda file: file.write(digest.encode()))
-        return digest
-
-
-def _take_checksum(path, names, algorithm):
-    digests = []
-    for name in names:
-        with (path / name).open("rb") as file:
-            digests.append(hashlib.file_digest(file, algorithm).hexdigest())
-    if names == [""]:
-        return digests[0]
-    listing = "".join(f"{digest}  {name}\n" for digest, name in zip(digests, names, strict=True))
-    return hashlib.new(algorithm, listing.encode()).hexdigest()
-
-
-def _recall(key):
-    if key not in _checksums:
-        try:
-            noted = _note(key).read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError):
-            return ""
-        if not _DIGEST.fullmatch(noted):
-            return ""
-        _checksums[key] = noted
-    return _checksums[key]
-
-
-def _note(key):
-    return cache_folder() / "checksums" / key
-
-
-def provenance(item, path, *, remembered=True):
-    """Say what a file or folder is.
-
-    Parameters
-    ----------
-    item : Entry or None
-        The data set that it is read as; ``None`` for the user's own data.
-    path : path-like
-        The file or folder.
-    remembered : bool
-        As for :func:`checksum`.
-
-    Returns
-    -------
-    Provenance
-        A known checksum decides, whatever the file is called.
-
-    Raises
-    ------
-    DataError
-        If a file cannot be read.
-
-    Examples
-    --------
-    >>> provenance(None, __file__).kind
-    'user'
+    A folder's checksum is that of the listing that the tool ``sha256sum`` prints of its files, sorted by name.
     """
     path = Path(path)
-    digest = checksum(path, remembered=remembered)
+    with guard(path):
+        if path.is_dir():
+            listing = "".join(f"{checksum(path / name, algorithm=algorithm)}  {name}\n" for name in trees.walk(path))
+            return hashlib.new(algorithm, listing.encode()).hexdigest()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def provenance(item, path):
+    """Say what a file or folder is: a known checksum decides, whatever it is called.
+
+    `item` is the :class:`~course_utils.datasets.catalog.Entry` that it is read as; ``None`` for the user's own data.
+    """
+    path = Path(path)
+    digest = checksum(path)
     known = catalog.recognise(digest)
     if known is not None:
         item, file = known
-        title, kind, caveat = file.title, file.kind, file.caveat
+        title, kind, caveat = file.title or item.title, file.kind, file.caveat
     elif item is None:
-        own = catalog.Provenance(path.name, f"Own data {path.name!r}", "user", path.name, digest, "not stated", "", "")
-        return own
-    elif item.files and path.is_dir() and _is_official(item, path, remembered):
+        return catalog.Provenance(path.name, f"Own data {path.name!r}", "user", path.name, digest, licence="not stated")
+    elif path.is_dir() and _is_official(item, path):
         title, kind, caveat = item.title, "official", ""
     else:
         title, kind = f"{item.title}, as the file's name has it", "user"
@@ -360,65 +203,28 @@ def provenance(item, path, *, remembered=True):
     return catalog.Provenance(item.name, title, kind, path.name, digest, item.licence, item.citation, caveat)
 
 
-def _is_official(item, folder, remembered):
+def _is_official(item, folder):
     paths = [folder / file.name for file in item.files]
-    return all(path.is_file() for path in paths) and all(
-        checksum(path, algorithm="md5", remembered=remembered) == file.md5
+    return bool(paths) and all(
+        path.is_file() and checksum(path, algorithm="md5") == file.md5
         for path, file in zip(paths, item.files, strict=True)
     )
 
 
-def procedural(item):
-    """Say what a procedural twin is.
-
-    Parameters
-    ----------
-    item : Entry
-        The data set that it takes the place of.
-
-    Returns
-    -------
-    Provenance
-
-    Examples
-    --------
-    >>> procedural(catalog.entry("mnist")).title
-    'Procedural stand-in for MNIST'
-    """
+def synthetic_provenance(item):
+    """Say what the synthetic images that take the place of a data set are."""
     from course_utils.datasets import synthetic
 
-    return catalog.Provenance(
-        name=item.name,
-        title=item.title if item.drawn else f"Procedural stand-in for {item.title}",
-        kind="procedural",
-        file="",
-        sha256="",
-        licence="this project's own",
-        citation="",
-        caveat=f"generator {item.twin}, version {synthetic.VERSION}",
-    )
+    title = item.title if item.drawn else f"Synthetic stand-in for {item.title}"
+    caveat = f"generator {item.generator}, version {synthetic.VERSION}"
+    return catalog.Provenance(item.name, title, "synthetic", licence="this project's own", caveat=caveat)
 
 
 def write_beside(path, write):
-    """Write a file of the cache so that no reader ever sees half of it.
+    """Write a file of the cache so that no reader ever sees half of it, and tell whether it was written.
 
-    Parameters
-    ----------
-    path : Path
-        The file. It is written under another name in the same folder and then renamed.
-    write : callable
-        Is given the open binary file.
-
-    Returns
-    -------
-    bool
-        Whether it was written. A cache that cannot be written to (no permission, full disk) is done without.
-
-    Examples
-    --------
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_beside(Path(folder) / "note", lambda file: file.write(b"hello"))
-    True
+    `write` is given an open binary file of another name in the same folder, which is then renamed. A cache that
+    cannot be written to (no permission, full disk) is done without.
     """
     temporary = None
     try:

@@ -33,10 +33,8 @@ def load_mat(content, file, names):
 
     Parameters
     ----------
-    content : bytes
-        The whole file.
-    file : path-like
-        What messages name.
+    content, file
+        The bytes of the whole file, and what messages call it.
     names : collection of str
         Which arrays to read. Any other variable is passed over, of whatever class it is.
 
@@ -55,12 +53,10 @@ def load_mat(content, file, names):
 
     Examples
     --------
-    >>> import io, scipy.io
-    >>> buffer = io.BytesIO()
-    >>> scipy.io.savemat(buffer, {"y": np.array([[10.0], [3.0]]), "note": "hello"})
-    >>> arrays, found = load_mat(buffer.getvalue(), "train.mat", ["X", "y"])
-    >>> arrays["y"].ravel(), found
-    (array([10.,  3.]), ['y', 'note'])
+    >>> load_mat(b"not MATLAB's", "train.mat", ["X", "y"])
+    Traceback (most recent call last):
+    ...
+    course_utils.errors.DataError: train.mat: is not a MATLAB 5 file (its header does not end in IM or MI)
     """
     if content[:19] == b"MATLAB 7.3 MAT-file" or content[:8] == b"\x89HDF\r\n\x1a\n":
         raise DataError(f"{file}: is a MATLAB 7.3 file; save it in MATLAB with the option -v7")

@@ -17,19 +17,14 @@ def stratified_order(y, *, seed=0):
     Parameters
     ----------
     y : array_like of int, shape (n,)
-        Labels.
+        Labels; anything else is an ``ArgumentError``.
     seed : int
         Decides the order; the same seed gives the same order.
 
     Returns
     -------
-    ndarray of int64, shape (n,)
+    ndarray of intp, shape (n,)
         A permutation of the item numbers.
-
-    Raises
-    ------
-    ArgumentError
-        If `y` is not a vector of whole numbers, or `seed` is not one.
 
     Examples
     --------
@@ -37,7 +32,16 @@ def stratified_order(y, *, seed=0):
     >>> np.bincount(y[stratified_order(y)[:10]])
     array([5, 5])
     """
-    return _stratified_order("stratified_order", y, seed)
+    y = _check_labels("y", y)
+    rng = np.random.default_rng(check_integer("seed", seed, minimum=0))
+    shuffled = rng.permutation(len(y)).astype(np.intp, copy=False)
+    # Position of each item among its class, in the shuffled order: a stable sort brings each class together.
+    by_class = np.argsort(y[shuffled], kind="stable")
+    _, starts, counts = np.unique(y[shuffled][by_class], return_index=True, return_counts=True)
+    within = np.arange(len(y)) - np.repeat(starts, counts)
+    key = np.empty(len(y))
+    key[by_class] = (within + 0.5) / np.repeat(counts, counts)
+    return shuffled[np.argsort(key, kind="stable")]
 
 
 def nested_subsets(y, sizes, *, seed=0):
@@ -45,17 +49,15 @@ def nested_subsets(y, sizes, *, seed=0):
 
     Parameters
     ----------
-    y : array_like of int, shape (n,)
-        Labels.
+    y, seed
+        As for :func:`stratified_order`.
     sizes : iterable of int
         Sizes from 1 to n, strictly increasing.
-    seed : int
-        Decides the sample.
 
     Returns
     -------
-    list of ndarray of int64
-        Item numbers, one array a size. Each array is the beginning of the next.
+    list of ndarray of intp
+        Item numbers, one array per size. Each array is the beginning of the next.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def nested_subsets(y, sizes, *, seed=0):
     >>> len(large), set(small) < set(large), np.bincount(y[small]).tolist()
     (200, True, [2, 2, 2, 2, 2, 2, 2, 2, 2, 2])
     """
-    order = _stratified_order("nested_subsets", y, seed)
+    order = stratified_order(y, seed=seed)
     checked = []
     for size in sizes:
         size = check_integer("sizes", size, minimum=1, maximum=len(order))
@@ -114,7 +116,7 @@ def split_validation(x, y, *, fraction=None, n=None, seed=0):
     (50, 10, set())
     """
     x, y = np.asarray(x), np.asarray(y)
-    order = _stratified_order("split_validation", y, seed)
+    order = stratified_order(y, seed=seed)
     if len(x) != len(y):
         raise ArgumentError(f"x holds {len(x)} items, y {len(y)}; they must be as many")
     if (fraction is None) == (n is None):
@@ -154,15 +156,15 @@ def regroup(labels, groups):
     >>> regroup([0, 1, 8, 9], np.arange(10) // 2)
     array([0, 0, 4, 4])
     """
-    labels = _check_labels("regroup", "labels", labels)
-    table = _table_of(groups) if isinstance(groups, dict) else _check_labels("regroup", "groups", groups)
+    labels = _check_labels("labels", labels)
+    table = _table_of(groups) if isinstance(groups, dict) else _check_labels("groups", groups)
     missing = np.setdiff1d(labels, np.flatnonzero(table >= 0))
     if len(missing):
         raise ArgumentError(
             f"labels holds {missing[:10].tolist()}, which no group takes in; "
             f"groups covers {np.flatnonzero(table >= 0).tolist()}"
         )
-    return table[labels]
+    return table[labels.astype(np.intp)]
 
 
 def _table_of(groups):
@@ -178,20 +180,7 @@ def _table_of(groups):
     return table
 
 
-def _stratified_order(function, y, seed):
-    y = _check_labels(function, "y", y)
-    seed = check_integer("seed", seed, minimum=0)
-    shuffled = np.random.default_rng(seed).permutation(len(y))
-    # Position of each item among its class, in the shuffled order: a stable sort brings each class together.
-    by_class = np.argsort(y[shuffled], kind="stable")
-    _, starts, counts = np.unique(y[shuffled][by_class], return_index=True, return_counts=True)
-    within = np.arange(len(y)) - np.repeat(starts, counts)
-    key = np.empty(len(y))
-    key[by_class] = (within + 0.5) / np.repeat(counts, counts)
-    return shuffled[np.argsort(key, kind="stable")]
-
-
-def _check_labels(function, name, labels):
+def _check_labels(name, labels):
     labels = np.asarray(labels)
     if labels.ndim != 1 or (labels.size and not np.issubdtype(labels.dtype, np.integer)):
         raise ArgumentError(

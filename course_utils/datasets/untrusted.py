@@ -18,7 +18,7 @@ import numpy as np
 
 from course_utils.errors import CourseError, DataError
 
-__all__ = ["allowance", "guard", "load_npy", "open_zip", "read_gzip", "read_member", "tar_members"]
+__all__ = ["allowance"]
 
 MAX_BYTES = 4 << 30
 """No data set of this course takes more than this once decompressed."""
@@ -50,14 +50,6 @@ def guard(file):
 
     Decoders of old formats fail on hostile bytes in ways that their documentation does not list, so every
     ``Exception`` is caught; the cause stays attached. A :class:`CourseError` passes.
-
-    Examples
-    --------
-    >>> with guard("digits.gz"):
-    ...     raise EOFError("it ended early")
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.DataError: digits.gz: cannot be read (EOFError: it ended early)
     """
     try:
         yield
@@ -97,20 +89,7 @@ def _open_packed(path):
 
 
 def read_gzip(path):
-    """Return the bytes of a file, decompressed if it is gzipped.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, is cut short, or grows beyond reason.
-
-    Examples
-    --------
-    >>> read_gzip("no such file.gz")
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.DataError: no such file.gz: cannot be read (FileNotFoundError: ...)
-    """
+    """Return the bytes of a file, decompressed if it is gzipped. It is a ``DataError`` if it grows beyond reason."""
     with _open_packed(path) as stream:
         content = io.BytesIO()
         shutil.copyfileobj(stream, content, _CHUNK)
@@ -119,27 +98,10 @@ def read_gzip(path):
 
 @contextlib.contextmanager
 def open_zip(path):
-    """Open a zip archive after checking every member's name, kind and size.
+    """Open a zip archive after checking every member's name, kind and size; :func:`read_member` reads one.
 
-    Yields
-    ------
-    zipfile.ZipFile
-        Its members are plain files and folders with harmless names, and small enough in total. To read one, use
-        :func:`read_member`.
-
-    Raises
-    ------
-    DataError
-        If the archive is damaged, encrypted, too large when decompressed, has too many members, or has a
-        member that is a link or leaves the archive's folder.
-
-    Examples
-    --------
-    >>> with open_zip("no such file.zip") as archive:
-    ...     archive.namelist()
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.DataError: no such file.zip: cannot be read (FileNotFoundError: ...)
+    It is a ``DataError`` if the archive is damaged, encrypted, too large when decompressed, has too many members, or
+    has a member that is a link or leaves the archive's folder.
     """
     path = Path(path)
     with contextlib.ExitStack() as stack:
@@ -161,44 +123,17 @@ def open_zip(path):
 def read_member(archive, name):
     """Return the bytes of a member of a zip archive, never more than the archive's directory says.
 
-    (``ZipFile.read`` decompresses all that is there before it compares.)
-
-    Raises
-    ------
-    DataError
-        If the member is missing or damaged.
-
-    Examples
-    --------
-    >>> with zipfile.ZipFile(io.BytesIO(), "w") as archive:
-    ...     archive.writestr("a.txt", "hello")
-    ...     read_member(archive, "a.txt")
-    b'hello'
+    ``ZipFile.read`` decompresses all that is there before it compares.
     """
     with guard(f"{archive.filename}: {name}"), archive.open(name) as file:
         return file.read(archive.getinfo(name).file_size)
 
 
 def tar_members(path):
-    """Read the files of a tar archive, gzipped or not, one after another and in memory.
+    """Yield name and content of each file in a tar archive, gzipped or not, one after another and in memory.
 
-    Yields
-    ------
-    (str, bytes)
-        Name and content of each file.
-
-    Raises
-    ------
-    DataError
-        If the archive is damaged, too large when decompressed, has too many members, or has a member that is
-        a link, a device, or leaves the archive's folder.
-
-    Examples
-    --------
-    >>> dict(tar_members("no such file.tar.gz"))
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.DataError: no such file.tar.gz: cannot be read (FileNotFoundError: ...)
+    It is a ``DataError`` if the archive is damaged, too large when decompressed, has too many members, or has a member
+    that is a link, a device, or leaves the archive's folder.
     """
     # The mode "r|" reads forward only: a member with a negative size cannot send it round in circles.
     with _open_packed(path) as stream, tarfile.open(fileobj=stream, mode="r|", bufsize=_CHUNK) as archive:
@@ -216,7 +151,7 @@ def tar_members(path):
 
 
 def load_npy(content, file, *, read_object=None):
-    """Read one array in NumPy's ``.npy`` format.
+    """Read one array in NumPy's ``.npy`` format; it may be read-only, as it shares the memory of `content`.
 
     Parameters
     ----------
@@ -225,25 +160,9 @@ def load_npy(content, file, *, read_object=None):
     file : path-like
         What messages name.
     read_object : callable, optional
-        ``read_object(content, file)`` is given the bytes of a pickled object, if that is what the file holds.
-
-    Returns
-    -------
-    ndarray, or what `read_object` gives
-        The array may be read-only, as it shares the memory of `content`.
-
-    Raises
-    ------
-    DataError
-        If the header is damaged, promises more or fewer bytes than there are, or the array holds objects
-        and there is no `read_object`.
-
-    Examples
-    --------
-    >>> buffer = io.BytesIO()
-    >>> np.save(buffer, np.arange(3))
-    >>> load_npy(buffer.getvalue(), "three.npy")
-    array([0, 1, 2])
+        ``read_object(content, file)`` is given the bytes of a pickled object, if that is what the file holds; what it
+        gives is returned. Without it, such a file is a ``DataError``, as is one whose header promises what is not
+        there.
     """
     stream = io.BytesIO(content)
     with guard(file):

@@ -35,7 +35,7 @@ def test_a_run_leaves_notebook_artefacts_and_record(make_project):
     record_validator().validate(record)
     assert record["records"] == {"double": {"value": 4, "unit": "s", "context": {"low": 1.5}}}
     assert record["findings"] == [{"statement": "Two is even.", "holds": True, "evidence": "2", "needs": "quick"}]
-    assert [(data["name"], data["kind"]) for data in record["data"]] == [("mnist", "procedural")]
+    assert [(data["name"], data["kind"]) for data in record["data"]] == [("mnist", "synthetic")]
     assert len(record["cells"]) == 5
     assert record["peak_memory_bytes"] > 2**20
     assert (project.artefacts("quick", "01_one") / "page.html").read_text() == "hello"

@@ -225,11 +225,11 @@ def test_ten_thousand_points_are_planned_in_seconds_and_little_memory(make_proje
 def test_data_that_a_run_fetched_belong_to_it(make_project, monkeypatch):
     """The first run of a machine with a network fetches; what it noted must stand when nothing else changes."""
     project = make_project({"01_one": ["n = 1"]}, {"01_one": {"data": ["mnist", "svhn"]}})
-    monkeypatch.setattr(plan.datasets, "fingerprint", lambda name, **options: "procedural:1")
+    monkeypatch.setattr(plan.datasets, "fingerprint", lambda name, **options: "synthetic:1")
     (job,) = plan.plan(project)
     monkeypatch.setattr(plan.datasets, "fingerprint", lambda name, **options: "sha256:new")
-    loaded = [{"name": "mnist", "kind": "official"}, {"name": "svhn", "kind": "procedural"}]
-    assert plan.parts_after_run(job, loaded)["data"] == {"mnist": "sha256:new", "svhn": "procedural:1"}
+    loaded = [{"name": "mnist", "kind": "official"}, {"name": "svhn", "kind": "synthetic"}]
+    assert plan.parts_after_run(job, loaded)["data"] == {"mnist": "sha256:new", "svhn": "synthetic:1"}
 
 
 @pytest.fixture

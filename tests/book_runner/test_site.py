@@ -87,7 +87,7 @@ def test_a_notebook_that_never_ran_has_a_page_that_says_so(make_project):
 def test_synthetic_data_put_a_banner_on_every_page(built):
     path = built.record("quick", "01_one")
     record = read_json(path)
-    record["data"] = [{"name": "toy", "kind": "procedural", "title": "Toy"}]
+    record["data"] = [{"name": "toy", "kind": "synthetic", "title": "Toy"}]
     path.write_text(json.dumps(record))
     site.build_site(built)
     for page in ("notebooks/01_one", "book/intro", "book/ledger", "book/status"):
@@ -136,9 +136,9 @@ def test_logging_of_libraries_stays_out_of_the_page(built):
 
 
 def test_data_that_are_drawn_by_nature_stand_in_for_nothing():
-    record = {"data": [{"name": "pedestrians", "kind": "procedural"}, {"name": "svhn", "kind": "own split"}]}
+    record = {"data": [{"name": "pedestrians", "kind": "synthetic"}, {"name": "svhn", "kind": "own split"}]}
     assert pages.stand_ins(record) == []
-    record["data"].append({"name": "mnist", "kind": "procedural"})
+    record["data"].append({"name": "mnist", "kind": "synthetic"})
     assert pages.stand_ins(record) == ["mnist"]
 
 

@@ -26,7 +26,7 @@ def test_an_entry_has_all_that_its_data_card_shows(item):
 
 @pytest.mark.parametrize("item", ENTRIES, ids=list(CATALOG))
 def test_an_entry_with_files_says_where_they_are_and_what_they_are(item):
-    assert bool(item.files) == bool(item.mirrors) == bool(item.download_mb)
+    assert bool(item.files) == bool(item.mirrors)
     for file in item.files:
         assert re.fullmatch("[0-9a-f]{32}", file.md5)
     for mirror in item.mirrors:
@@ -42,11 +42,11 @@ def test_no_two_files_share_a_checksum():
     assert len(set(checksums)) == len(checksums)
 
 
-def test_every_data_set_has_a_twin_of_its_shape():
+def test_every_data_set_has_a_generator():
     from course_utils.datasets import synthetic
 
     for item in ENTRIES:
-        assert callable(getattr(synthetic, item.twin))
+        assert callable(getattr(synthetic, item.generator))
 
 
 def test_an_unknown_name_lists_the_known_ones():
@@ -85,8 +85,8 @@ def test_the_kinds_lines_differ():
     assert len(lines) == len(catalog.KINDS)
 
 
-def test_procedural_data_are_never_taken_for_the_real_thing():
-    line = dataclasses.replace(PROVENANCE, kind="procedural", file="", sha256="").line()
+def test_synthetic_data_are_never_taken_for_the_real_thing():
+    line = dataclasses.replace(PROVENANCE, kind="synthetic", file="", sha256="").line()
     assert "drawn by a program: no number here is the real data set's" in line
     assert "sha256" not in line
 

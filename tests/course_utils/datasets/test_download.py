@@ -4,8 +4,6 @@ import dataclasses
 import gzip
 import hashlib
 import http.server
-import io
-import logging
 import os
 import socket
 import subprocess
@@ -56,7 +54,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def reply(self, way, content):
         body = {
             "html": b"<!DOCTYPE html><title>Please log in</title>" + bytes(50),
-            "disguised": b"\n <HTML>moved</HTML>",
             "damaged": content[:-1] + b"?",
             "short": content[:1000],
             "empty": b"",
@@ -64,8 +61,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         announced = {"cut": len(body) + 100, "stalls": len(body) + 100, "long": len(body) - 100}.get(way, len(body))
         self.send_response(200)
         self.send_header("Content-Type", "text/html" if way == "html" else "application/octet-stream")
-        if way != "endless":
-            self.send_header("Content-Length", str(announced))
+        self.send_header("Content-Length", str(announced))
         if way == "unpacked":
             body = gzip.compress(body) if "gzip" in self.headers.get("Accept-Encoding", "") else body
         self.end_headers()
@@ -73,11 +69,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
             if way == "stalls":
                 self.server.patience.wait(20)
-            while way == "endless":
-                self.wfile.write(bytes(1 << 16))
         except OSError:
             self.server.broken.append(way)
-        if way in ("cut", "endless", "stalls", "long"):
+        if way in ("cut", "stalls", "long"):
             self.close_connection = True
 
     def log_message(self, *args):
@@ -100,7 +94,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def nothing_remembered(tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "_answers", {})
+    monkeypatch.setattr(download, "_silent_until", {})
     monkeypatch.setenv("COURSE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("COURSE_DATA_DIR", raising=False)
     monkeypatch.setattr(local, "project_folder", lambda: None)
@@ -147,34 +141,32 @@ FAILURES = {
     "404": "answered 404 Not Found",
     "500": "answered 500 Internal Server Error",
     "503": "answered 503 Service Unavailable",
-    "html": "sent a web page in place of the file",
-    "disguised": "sent a web page in place of the file",
+    "html": "sent a file with another checksum",
     "damaged": f"sent a file with another checksum than md5:{FILE.md5}",
     "short": "sent a file with another checksum",
     "long": "sent a file with another checksum",
     "empty": "sent a file with another checksum",
-    "circle": r"failed \(TooManyRedirects\)",
+    "circle": "answered 302 Found",
     "cut": "broke the connection",
     "stalls": "did not answer in time",
     "silent": "did not answer in time",
-    "endless": "sent more than 1000000 bytes",
 }
 
 
 @pytest.mark.parametrize("way", FAILURES)
 def test_each_way_to_fail_is_told_and_leaves_nothing(server, tmp_path, monkeypatch, way):
-    monkeypatch.setattr(download, "_MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(download, "_READ_SECONDS", 0.5)
     with pytest.raises(
         DownloadError, match=rf"file\.bin: no mirror delivered it: {server.address}/{way}/ {FAILURES[way]}"
     ):
-        fetch(server, tmp_path / "folder", way, read_seconds=0.5)
+        fetch(server, tmp_path / "folder", way)
     assert list((tmp_path / "folder").iterdir()) == []
 
 
 @pytest.mark.parametrize("way", FAILURES)
 def test_the_next_mirror_is_tried(server, tmp_path, monkeypatch, way):
-    monkeypatch.setattr(download, "_MAX_BYTES", 1_000_000)
-    fetch(server, tmp_path, way, "good", read_seconds=0.5)
+    monkeypatch.setattr(download, "_READ_SECONDS", 0.5)
+    fetch(server, tmp_path, way, "good")
     assert (tmp_path / "file.bin").read_bytes() == CONTENT
     assert list(dict.fromkeys(asked for asked, _ in server.requests)) == [way, "good"]
 
@@ -207,13 +199,12 @@ def test_a_progress_bar_is_shown_where_it_is_asked_for(server, tmp_path, capfd):
     fetch(server, tmp_path, "good", progress=True)
     out, err = capfd.readouterr()
     assert out == ""
-    assert "file.bin: 100%" in err
+    assert "100%" in err
 
 
 def test_poochs_own_messages_come_back_afterwards(server, tmp_path):
-    level = pooch.get_logger().level
     fetch(server, tmp_path, "good")
-    assert pooch.get_logger().level == level != logging.WARNING
+    assert pooch.get_logger().filters == []
 
 
 @pytest.mark.parametrize("in_the_way", ["file", "full disk"])
@@ -226,24 +217,12 @@ def test_a_folder_that_cannot_be_written(server, tmp_path, monkeypatch, in_the_w
         def no_space(*args, **options):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(download, "_stream", no_space)
+        monkeypatch.setattr(pooch.HTTPDownloader, "__call__", no_space)
     with pytest.raises(
         DownloadError, match=r"folder: cannot be written to \((File exists|Not a directory|No space left on device)\)"
     ):
         fetch(server, folder, "good", "good")
     assert in_the_way == "file" or list(folder.iterdir()) == []
-
-
-def test_a_disk_that_fills_up_on_the_way_leaves_nothing(server, tmp_path, monkeypatch):
-    class Full(io.FileIO):
-        def write(self, chunk):
-            super().write(chunk[:100])
-            raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(download, "open", Full, raising=False)
-    with pytest.raises(DownloadError, match="cannot be written to \\(No space left on device\\)"):
-        fetch(server, tmp_path / "folder", "good")
-    assert list((tmp_path / "folder").iterdir()) == []
 
 
 FETCH = """
@@ -305,7 +284,7 @@ def test_a_dead_network_is_found_out_once_and_soon(tmp_path, monkeypatch):
         raise socket.gaierror("no answer")
 
     monkeypatch.setattr(socket, "getaddrinfo", resolver)
-    monkeypatch.setattr(download, "_PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(download, "_CONNECT_SECONDS", 0.3)
     files = tuple(dataclasses.replace(FILE, name=f"{number}.bin") for number in range(4))
     item = dataclasses.replace(ITEM, files=files)
     mirrors = ["http://one.invalid/", "https://two.invalid/data/", "http://one.invalid/again/"]
@@ -313,21 +292,21 @@ def test_a_dead_network_is_found_out_once_and_soon(tmp_path, monkeypatch):
     for _ in range(3):
         with pytest.raises(DownloadError, match=r"one\.invalid/ cannot be reached; https://two\.invalid/data/ cannot"):
             download.fetch(item, tmp_path, mirrors=mirrors)
-    assert time.monotonic() - start < 1.5, "all hosts at once, and once for all files and calls"
-    assert sorted(asked) == ["one.invalid", "two.invalid"]
+    assert time.monotonic() - start < 1.5, "each host once for all files and calls"
+    assert asked == ["one.invalid", "two.invalid"]
     patience.set()
 
 
 def test_the_limit_is_five_seconds():
-    assert download._PROBE_SECONDS < 5
+    assert download._CONNECT_SECONDS < 5
 
 
 def test_the_answer_does_not_hold_for_ever(server, tmp_path, monkeypatch):
     host = ("127.0.0.1", server.server_port)
-    monkeypatch.setattr(download, "_answers", {host: (False, time.monotonic() + 60)})
+    monkeypatch.setattr(download, "_silent_until", {host: time.monotonic() + 60})
     with pytest.raises(DownloadError, match="cannot be reached"):
         fetch(server, tmp_path, "good")
-    download._answers[host] = (False, time.monotonic() - 1)
+    download._silent_until[host] = time.monotonic() - 1
     fetch(server, tmp_path, "good")
 
 
@@ -399,7 +378,7 @@ def test_auto_draws_when_the_server_fails(small_mnist, tmp_path):
     small_mnist.files["t10k-labels-idx1-ubyte.gz"] = b"other"
     with pytest.warns(SyntheticDataWarning, match=r"The reason: t10k-labels-idx1-ubyte\.gz: no mirror delivered it"):
         data = datasets.load("mnist", source="auto", train_limit=10, test_limit=10)
-    assert data.provenance.kind == "procedural"
+    assert data.provenance.kind == "synthetic"
     with pytest.raises(DownloadError):
         datasets.load("mnist", source="download")
 

@@ -147,7 +147,7 @@ def test_images_of_several_sizes_need_a_size(tmp_path):
         ({"train/cat/3.png": b""}, "'train/cat/3.png' is not a PNG or JPEG image"),
         ({"train/cat/3.png": b"<html>"}, "'train/cat/3.png' is not a PNG or JPEG image"),
         ({"train/cat/3.png": FILES["train/cat/1.png"][:-20]}, "'train/cat/3.png': cannot be read"),
-        ({"train/cat/3.jpg": encode(random_image(), ".jpg")[:-30]}, "'train/cat/3.jpg': cannot be read"),
+        ({"train/cat/3.jpg": encode(random_image(), ".jpg")[:-30]}, "'train/cat/3.jpg' is cut short"),
     ],
 )
 def test_bad_trees_are_named(tmp_path, changes, message, packed):
@@ -263,7 +263,7 @@ def test_a_damaged_chunk_is_noticed_even_if_it_holds_no_pixels():
 def test_an_animation_is_refused():
     image = encode(random_image(channels=1))
     animated = image[:33] + chunk(b"acTL", struct.pack(">II", 2, 0)) + image[33:]
-    with pytest.raises(DataError, match="is an animation; it must be one image"):
+    with pytest.raises(DataError, match="is an animation"):
         decode(animated)
 
 
@@ -345,7 +345,7 @@ def test_people_are_read_by_their_names(tmp_path, folders, packed):
     path = write(tmp_path / "street", files, packed=packed)
     with trees.open_tree(path) as tree:
         assert trees.layout(tree) == "people"
-        people = trees.read_people(tree)
+        people = dict(zip(folders, trees.read_people(tree), strict=True))
     assert people["train"].ids.tolist() == [2, 2, 7]
     assert people["train"].cameras.tolist() == [1, 6, 3]
     assert people["gallery"].ids.tolist() == [0, 1, 1501], "junk is left out, distractors stay"
@@ -377,7 +377,7 @@ def test_characters_are_read_by_their_folders(tmp_path):
     files = {f"images_background/{name}": encode(random_image(channels=1)) for name in names}
     with trees.open_tree(write(tmp_path / "omniglot", files, packed=True)) as tree:
         assert trees.layout(tree) == "characters"
-        pool = trees.read_characters(tree)["images_background"]
+        pool = trees.read_characters(tree)[0]
     assert pool.ids.tolist() == [0, 0, 1, 2]
     assert pool.drawers.tolist() == [1, 20, 1, 7]
     assert pool.alphabets.tolist() == [0, 0, 0, 1]
