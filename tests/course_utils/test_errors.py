@@ -35,7 +35,9 @@ def test_habits_of_valueerror_users_hold():
 
 def test_a_missing_extra_is_named_and_is_an_import_error(tmp_path, monkeypatch):
     assert errors.require("json", "course").__name__ == "json"
-    with pytest.raises(errors.MissingExtraError, match=r"needs absent: pip install 'course-utils\[cluster\]'") as raised:
+    with pytest.raises(
+        errors.MissingExtraError, match=r"needs absent: pip install 'course-utils\[cluster\]'"
+    ) as raised:
         errors.require("absent", "cluster")
     assert isinstance(raised.value, errors.CourseError)
     assert isinstance(raised.value, ImportError)
