@@ -2,7 +2,7 @@
 
 One contract for all: a network takes float images in [0, 1], shape (n, height, width, channels), and returns
 *logits*, shape (n, n_classes). The softmax is part of the loss, which is more exact and trains the same. The last
-hidden layer is named ``"embedding"``, and nothing is compiled.
+hidden layer is named ``"embedding"``. What a builder returns is a ``keras.Model``, not compiled.
 
 All builders share some arguments. `input_shape` is height, width and channels of an image, `n_classes` at least 2.
 `l1` and `l2` are penalties on kernels, at least 0. `norm_momentum` is the share of the old value, 0 to 1, that batch
@@ -121,10 +121,6 @@ def fashion_mlp(*, input_shape=(28, 28, 1), n_classes=10):
     input_shape, n_classes : tuple of int, int
         See the module.
 
-    Returns
-    -------
-    keras.Model
-
     Examples
     --------
     >>> fashion_mlp().output_shape
@@ -151,10 +147,6 @@ def fashion_convnet(
         Penalties on every kernel (1e-4 in models 6 and 5).
     input_shape, n_classes, norm_momentum : tuple of int, int, float
         See the module.
-
-    Returns
-    -------
-    keras.Model
 
     Examples
     --------
@@ -190,10 +182,6 @@ def fashion_model(number, *, input_shape=(28, 28, 1), n_classes=10, norm_momentu
     input_shape, n_classes, norm_momentum : tuple of int, int, float
         See the module.
 
-    Returns
-    -------
-    keras.Model
-
     Examples
     --------
     >>> fashion_model(1).name, fashion_model(2).name
@@ -221,10 +209,6 @@ def strided_convnet(*, input_shape=(32, 32, 3), n_classes=10, l1=0.0, l2=0.0):
     input_shape, n_classes, l1, l2 : tuple of int, int, float, float
         See the module; the penalties are on the dense kernel.
 
-    Returns
-    -------
-    keras.Model
-
     Examples
     --------
     >>> strided_convnet().get_layer("conv2b").output.shape
@@ -241,10 +225,6 @@ def pooled_convnet(*, input_shape=(32, 32, 3), n_classes=10, l1=0.0, l2=0.0):
     input_shape, n_classes, l1, l2 : tuple of int, int, float, float
         As for :func:`strided_convnet`.
 
-    Returns
-    -------
-    keras.Model
-
     Examples
     --------
     >>> pooled_convnet().count_params() == strided_convnet().count_params()
@@ -260,10 +240,6 @@ def thin_deep_convnet(*, input_shape=(32, 32, 3), n_classes=10, l1=0.0, l2=0.0):
     ----------
     input_shape, n_classes, l1, l2 : tuple of int, int, float, float
         As for :func:`strided_convnet`.
-
-    Returns
-    -------
-    keras.Model
 
     Examples
     --------
@@ -299,10 +275,6 @@ def compact_convnet(filters=(16, 32, 64), *, input_shape=(32, 32, 3), n_classes=
     input_shape, n_classes, norm_momentum : tuple of int, int, float
         See the module.
 
-    Returns
-    -------
-    keras.Model
-
     Examples
     --------
     >>> compact_convnet((32, 64)).get_layer("embedding").output.shape
@@ -331,10 +303,6 @@ def svhn_dcnn(*, input_shape=(28, 28, 1), n_classes=10):
     input_shape, n_classes : tuple of int, int
         See the module.
 
-    Returns
-    -------
-    keras.Model
-
     Examples
     --------
     >>> embedding_model(svhn_dcnn()).output_shape
@@ -355,10 +323,6 @@ def vgg_like(*, input_shape=(28, 28, 1), n_classes=10):
     ----------
     input_shape, n_classes : tuple of int, int
         See the module.
-
-    Returns
-    -------
-    keras.Model
 
     Examples
     --------
@@ -425,10 +389,6 @@ def five_class_cnn(*, activation="sigmoid", input_shape=(28, 28, 1), n_classes=5
     input_shape, n_classes, norm_momentum : tuple of int, int, float
         See the module.
 
-    Returns
-    -------
-    keras.Model
-
     Examples
     --------
     >>> five_class_cnn(activation="relu").output_shape
@@ -468,10 +428,6 @@ def resnet_v1(depth, *, shortcuts=True, input_shape=(28, 28, 1), n_classes=5, l2
         False gives the plain network of the same depth: no addition, and no 1x1 convolution.
     input_shape, n_classes, l2, norm_momentum : tuple of int, int, float, float
         See the module; the penalty is on every kernel.
-
-    Returns
-    -------
-    keras.Model
 
     Examples
     --------

@@ -57,8 +57,8 @@ def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
         A network of :mod:`course_utils.models`, or any other that returns logits, shape (n, n_classes).
     optimizer : str or keras.optimizers.Optimizer
         A name Keras knows (``"adam"``, ``"sgd"``, ``"rmsprop"``, ``"adamw"``, …), or an optimizer of your own.
-    learning_rate : float or keras.optimizers.schedules.LearningRateSchedule
-        Step size, if `optimizer` is a name.
+    learning_rate : float
+        Step size, greater than 0, if `optimizer` is a name.
 
     Returns
     -------
@@ -73,7 +73,12 @@ def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
     (True, 'Adam')
     """
     if isinstance(optimizer, str):
-        optimizer = _optimizer_by_name(optimizer, learning_rate)
+        settings = {"learning_rate": _positive("learning_rate", learning_rate)}
+        try:
+            optimizer = keras.optimizers.get({"class_name": optimizer, "config": settings})
+        except (TypeError, ValueError) as error:
+            legal = "the name of a Keras optimizer such as 'adam', 'sgd', 'rmsprop', 'adamw'"
+            raise ArgumentError(f"optimizer is {optimizer!r}; it must be {legal}") from error
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # A metric by name would get its variables in the middle of the first step, as would the optimizer:
     # TensorFlow then traces that step twice.
@@ -81,17 +86,6 @@ def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
     if model.built:
         model.optimizer.build(model.trainable_variables)
     return model
-
-
-def _optimizer_by_name(name, learning_rate):
-    if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-        learning_rate = _positive("learning_rate", learning_rate)
-    try:
-        return keras.optimizers.get({"class_name": name, "config": {"learning_rate": learning_rate}})
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(
-            f"optimizer is {name!r}; it must be the name of a Keras optimizer such as 'adam', 'sgd', 'rmsprop', 'adamw'"
-        ) from error
 
 
 @keras.saving.register_keras_serializable(package="course_utils")
@@ -137,10 +131,8 @@ def compile_one_cycle(model, *, steps, peak=4e-3, weight_decay=1e-3):
     ----------
     model : keras.Model
         A network that returns logits.
-    steps : int
-        Batches in the whole training: epochs times batches per epoch.
-    peak : float
-        The highest learning rate, greater than 0.
+    steps, peak : int, float
+        As for :class:`OneCycle`.
     weight_decay : float
         Decoupled weight decay (Loshchilov and Hutter, 2019), at least 0. Biases and batch normalisation are
         spared.
