@@ -27,7 +27,7 @@ from course_utils.models import fashion_model
 
 BATCH = 128
 SHAPES = [(28, 28, 1), (32, 32, 3)]
-STRENGTHS = {"flip": 0.5, "degrees": 15, "pixels": 3, "zoom": 0.1, "crop": 25, "cutout": 8, "std": 0.1, "amount": 0.2}
+STRENGTHS = {"flip": 0.5, "degrees": 15, "crop": 25, "cutout": 8, "std": 0.1}
 
 
 # -- plain code, one image at a time -------------------------------------------------------------------------
@@ -41,27 +41,11 @@ def plain_flip_vertical(image, rng):
     return image[::-1] if rng.random() < STRENGTHS["flip"] else image
 
 
-def plain_affine(image, matrix):
-    h, w, c = image.shape
-    return cv2.warpAffine(image, matrix, (w, h)).reshape(h, w, c)
-
-
-def plain_translate(image, rng):
-    most = STRENGTHS["pixels"]
-    down, across = rng.integers(-most, most + 1, 2)
-    return plain_affine(image, np.float32([[1, 0, across], [0, 1, down]]))
-
-
 def plain_rotate(image, rng):
     angle = rng.uniform(-STRENGTHS["degrees"], STRENGTHS["degrees"])
-    middle = ((image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2)
-    return plain_affine(image, cv2.getRotationMatrix2D(middle, angle, 1))
-
-
-def plain_zoom(image, rng):
-    middle = ((image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2)
-    factor = rng.uniform(1 - STRENGTHS["zoom"], 1 + STRENGTHS["zoom"])
-    return plain_affine(image, cv2.getRotationMatrix2D(middle, 0, factor))
+    h, w, c = image.shape
+    matrix = cv2.getRotationMatrix2D(((w - 1) / 2, (h - 1) / 2), angle, 1)
+    return cv2.warpAffine(image, matrix, (w, h)).reshape(h, w, c)
 
 
 def plain_crop(image, rng):
@@ -81,24 +65,9 @@ def plain_cutout(image, rng):
     return image
 
 
-def plain_values(image, values):
-    top = 255 if image.dtype == np.uint8 else 1
-    return np.clip(values, 0, top).astype(image.dtype)
-
-
 def plain_noise(image, rng):
     top = 255 if image.dtype == np.uint8 else 1
-    return plain_values(image, image + rng.normal(0, STRENGTHS["std"] * top, image.shape))
-
-
-def plain_brightness(image, rng):
-    top = 255 if image.dtype == np.uint8 else 1
-    return plain_values(image, image + rng.uniform(-STRENGTHS["amount"], STRENGTHS["amount"]) * top)
-
-
-def plain_contrast(image, rng):
-    factor = rng.uniform(1 - STRENGTHS["amount"], 1 + STRENGTHS["amount"])
-    return plain_values(image, (image - image.mean()) * factor + image.mean())
+    return np.clip(image + rng.normal(0, STRENGTHS["std"] * top, image.shape), 0, top).astype(image.dtype)
 
 
 def plain_loop(function, batch, rng):
@@ -114,37 +83,27 @@ def transforms():
     return [
         ("flip_horizontal", augment.flip_horizontal, plain_flip),
         ("flip_vertical", augment.flip_vertical, plain_flip_vertical),
-        ("translate", partial(augment.translate, pixels=s["pixels"]), plain_translate),
         ("rotate", partial(augment.rotate, degrees=s["degrees"]), plain_rotate),
-        ("zoom", partial(augment.zoom, amount=s["zoom"]), plain_zoom),
         ("random_crop", partial(augment.random_crop, min_size=s["crop"]), plain_crop),
         ("cutout", partial(augment.cutout, max_size=s["cutout"]), plain_cutout),
         ("add_noise", partial(augment.add_noise, std=s["std"]), plain_noise),
-        ("brightness", partial(augment.brightness, amount=s["amount"]), plain_brightness),
-        ("contrast", partial(augment.contrast, amount=s["amount"]), plain_contrast),
     ]
 
 
 def keras_layers(height):
     layers, s = keras.layers, STRENGTHS
-    shift, scale = s["pixels"] / height, (1 / (1 + s["zoom"]) - 1, 1 / (1 - s["zoom"]) - 1)
-    zeros, unit = {"fill_mode": "constant"}, {"value_range": (0.0, 1.0)}
     return {
         "flip_horizontal": layers.RandomFlip("horizontal"),
         "flip_vertical": layers.RandomFlip("vertical"),
-        "translate": layers.RandomTranslation(shift, shift, **zeros),
-        "rotate": layers.RandomRotation(s["degrees"] / 360, **zeros),
-        "zoom": layers.RandomZoom(scale, **zeros),
+        "rotate": layers.RandomRotation(s["degrees"] / 360, fill_mode="constant"),
         "random_crop": keras.Sequential(
             [
                 layers.RandomCrop(s["crop"], s["crop"]),
                 layers.Resizing(height, height, interpolation="bicubic"),
             ]
         ),
-        "cutout": layers.RandomErasing(1.0, scale=(0.001, 0.08), **unit),
+        "cutout": layers.RandomErasing(1.0, scale=(0.001, 0.08), value_range=(0.0, 1.0)),
         "add_noise": layers.GaussianNoise(s["std"]),
-        "brightness": layers.RandomBrightness(s["amount"], **unit),
-        "contrast": layers.RandomContrast(s["amount"], **unit),
     }
 
 
@@ -168,20 +127,15 @@ def albumentations_transforms(height):
 
     a, s = albumentations, STRENGTHS
     always = {"p": 1.0}
-    scales, pixels = (1 - s["zoom"], 1 + s["zoom"]), (-s["pixels"], s["pixels"])
     return {
         "flip_horizontal": a.HorizontalFlip(p=s["flip"]),
         "flip_vertical": a.VerticalFlip(p=s["flip"]),
-        "translate": a.Affine(translate_px={"x": pixels, "y": pixels}, **always),
         "rotate": a.Rotate(s["degrees"], **always),
-        "zoom": a.Affine(scale=scales, **always),
         "random_crop": a.RandomSizedCrop(
             (s["crop"], height), (height, height), interpolation=cv2.INTER_CUBIC, **always
         ),
         "cutout": a.CoarseDropout((1, 1), (1, s["cutout"]), (1, s["cutout"]), fill="random_uniform", **always),
         "add_noise": a.GaussNoise((s["std"], s["std"]), **always),
-        "brightness": a.RandomBrightnessContrast(s["amount"], 0, **always),
-        "contrast": a.RandomBrightnessContrast(0, s["amount"], **always),
     }
 
 

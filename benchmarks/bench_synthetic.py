@@ -1,7 +1,7 @@
-"""Images a second of the procedural generators, on one core, against drawing one image at a time.
+"""Images per second of the synthetic sets, on one core, against one image at a time.
 
-Rivals, measured in the same run: the same generator called once an image, and the usual recipe for text images, a
-typeface drawn by Pillow, turned, blurred and put on noise.
+Rivals, measured in the same run: the same generator called once per image, and the usual recipe for text images, a
+typeface set by Pillow, turned, blurred and put on noise.
 """
 
 import functools
@@ -22,7 +22,7 @@ LABELLED = ("garments", "house_digits", "kuzushiji_like", "objects", "plain_digi
 
 
 def rate(draw, n):
-    """Best images a second of a few runs."""
+    """Best images per second of a few runs."""
     seconds = []
     for _ in range(REPEATS):
         start = time.perf_counter()
@@ -60,7 +60,7 @@ def main():
     cv2.setNumThreads(1)
     with threadpool_limits(1):
         pillow = rate(draw_with_pillow, N_IMAGES // 4)
-        print(f"{'generator':16} {'images/s':>9} {'of 5,000':>9} {'x one call an image':>20} {'x Pillow recipe':>16}")
+        print(f"{'generator':16} {'images/s':>9} {'of 5,000':>9} {'x one call per image':>20} {'x Pillow recipe':>16}")
         draws = {name: functools.partial(draw_labelled, name) for name in LABELLED}
         draws |= {name: functools.partial(draw_identities, name) for name in ("characters", "pedestrians")}
         for name, draw in draws.items():

@@ -60,18 +60,7 @@ class Exercise:
 
 
 def exercises(notebook, name):
-    """List the exercises of a notebook.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-        A source, or an executed copy.
-    name : str
-        What messages call it.
-
-    Returns
-    -------
-    list of Exercise
+    """List the exercises of a notebook, a source or an executed copy; messages call it by `name`.
 
     Raises
     ------
@@ -91,19 +80,7 @@ def exercises(notebook, name):
 
 
 def with_notes(notebook, name):
-    """Return a copy that notes the answer of each solution as it runs, in cells tagged ``answer-note``.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-        A source.
-    name : str
-        What messages call it.
-
-    Returns
-    -------
-    nbformat.NotebookNode
-    """
+    """Return a copy of a source that notes the answer of each solution as it runs, in cells tagged ``answer-note``."""
     noted = copy.deepcopy(notebook)
     for exercise in reversed(exercises(notebook, name)):
         # IPython's own `_` is no help once a notebook has used that name for something that it does not need.
@@ -169,7 +146,9 @@ def _guesses(where, sources):
                 "\n".join("" if line.startswith(("%", "!")) else line for line in source.splitlines())
             ).body
         except SyntaxError as error:
-            raise RunnerError(f"{where} cannot be found: line {error.lineno} is no valid Python: {error.msg}") from None
+            raise RunnerError(
+                f"{where} cannot be found: line {error.lineno} is not valid Python: {error.msg}"
+            ) from None
         for statement in body:
             if isinstance(statement, ast.Assign):
                 for target in statement.targets:

@@ -3,7 +3,6 @@
 import errno
 import functools
 import http.server
-import os
 import sys
 import time
 from pathlib import Path
@@ -13,10 +12,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from book_runner import changed, execute, pdf, plan, reference, repository, site, student
-from book_runner.check import accessibility, evidence
-from book_runner.check import site as check
-from book_runner.project import find_project
+from book_runner import check, execute, pdf, plan, reference, site, student
+from book_runner import dask as cluster
+from book_runner.project import cores, find_project
 from course_utils import datasets
 from course_utils.errors import CourseError
 
@@ -57,7 +55,7 @@ def _run_options(command):
         click.option(
             "--jobs",
             type=click.IntRange(min=1),
-            default=_cores,
+            default=cores,
             show_default="the cores",
             help="Notebooks at a time on this machine.",
         ),
@@ -65,10 +63,6 @@ def _run_options(command):
         click.option("--upload", is_flag=True, help="With --dask: send the package and the data to the workers."),
     ]
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
-
-
-def _cores():
-    return len(os.sched_getaffinity(0))
 
 
 _only_option = click.option(
@@ -84,7 +78,8 @@ def run(context, profile, only, **how):
     """Execute the notebooks whose last run no longer stands."""
     project = find_project()
     with execute.build_lock(project):
-        context.exit(_report(project, *_run(project, plan.plan(project, profile, only), **how)))
+        outcome = _run(project, plan.plan(project, profile, only), **how)
+    context.exit(_code(outcome))
 
 
 @main.command("sweep")
@@ -103,15 +98,14 @@ def sweep_command(context, notebook, grid, seeds, out, profile, **how):
     project = find_project()
     points = plan.points(project, notebook, sweep.grid_points(grid, seeds), profile)
     with execute.build_lock(project):
-        planned, outcome, messages = _run(project, points, **how)
-        table = sweep.gather(project, planned, outcome)
-    code = _report(project, planned, outcome, messages)
+        outcome = _run(project, points, **how)
+        table = sweep.gather(project, points, outcome)
     if out is not None:
         sweep.write_table(table, out)
         click.echo(f"{len(table)} runs, {len(table.columns)} columns: {out}")
     else:
         click.echo(table.drop(columns=[name for name in table.columns if "." in name or name == "key"]).to_string())
-    context.exit(code)
+    context.exit(_code(outcome))
 
 
 @main.command("plot")
@@ -141,12 +135,12 @@ def book(context, profile, only, **how):
     """Execute what is stale, then render the site; a failed notebook has a page that says so."""
     project = find_project()
     with execute.build_lock(project):
-        code = _report(project, *_run(project, plan.plan(project, profile, only), **how))
+        outcome = _run(project, plan.plan(project, profile, only), **how)
         _site(project, profile)
-        problems = evidence.check_evidence(project, profile) + accessibility.check_accessibility(project.html)
+        problems = check.check_evidence(project, profile) + check.check_accessibility(project.html)
     for problem in problems:
         click.echo(problem)
-    context.exit(1 if problems else code)
+    context.exit(1 if problems else _code(outcome))
 
 
 @main.command("site")
@@ -202,7 +196,7 @@ def serve(port):
 @click.option("--since", required=True, metavar="COMMIT", help="A branch, tag or commit, such as origin/main.")
 def changed_command(since):
     """List the pages that may have changed since a commit, as Markdown, each with the reason."""
-    found = changed.changed_pages(find_project(), since)
+    found = plan.changed_pages(find_project(), since)
     click.echo("\n".join(f"- `{page}`: {why}" for page, why in found.items()) or "No page has changed.")
 
 
@@ -224,8 +218,8 @@ def check_command(context):
     """
     project = find_project()
     problems = check.check_site(project.html, project.root / "_toc.yml")
-    problems += accessibility.check_accessibility(project.html)
-    problems += evidence.check_evidence(project, site.rendered_profile(project))
+    problems += check.check_accessibility(project.html)
+    problems += check.check_evidence(project, site.rendered_profile(project))
     for problem in problems:
         click.echo(problem)
     click.echo(f"{len(problems)} problems in {project.html.relative_to(project.root)}/")
@@ -237,7 +231,7 @@ def check_command(context):
 @click.option("--branch", default="main", show_default=True, help="What the Colab buttons open.")
 def repository_command(url, branch):
     """Write the book's public address, https://HOST/OWNER/NAME, wherever it is needed; "" takes it out."""
-    changed = repository.set_repository(find_project(), url, branch=branch)
+    changed = site.set_repository(find_project(), url, branch=branch)
     click.echo("\n".join(f"changed: {name}" for name in changed) or "nothing to change")
 
 
@@ -299,24 +293,24 @@ def data_verify(context, names):
 
 
 def _run(project, planned, *, force, jobs, dask, upload):
-    """Execute, with progress; return the jobs, how each one ended, and the last message of each."""
+    """Execute, with progress, and say what failed; return how each job ended, by its label."""
     if upload and dask is None:
         raise click.UsageError("--upload needs --dask")
     with _Progress() as progress:
         if dask is None:
             outcome = execute.run_jobs(project, planned, force=force, workers=jobs, notify=progress)
         else:
-            outcome = dask_jobs.run_jobs(project, planned, dask, force=force, upload=upload, notify=progress)
-    return planned, outcome, progress.messages
+            outcome = cluster.run_jobs(project, planned, dask, force=force, upload=upload, notify=progress)
+    for job in planned:
+        if outcome[job.label] == "failed":
+            log = project.log(*job.place).relative_to(project.root)
+            click.echo(f"failed: {job.label}: {progress.messages[job.label]} (log: {log})")
+    return outcome
 
 
-def _report(project, planned, outcome, messages):
-    """Say what failed; return the exit code."""
-    failed = [job for job in planned if outcome[job.label] == "failed"]
-    for job in failed:
-        log = project.log(*job.place).relative_to(project.root)
-        click.echo(f"failed: {job.label}: {messages[job.label]} (log: {log})")
-    return 1 if failed else 0
+def _code(outcome):
+    """The exit code of a run."""
+    return int("failed" in outcome.values())
 
 
 def _site(project, profile):

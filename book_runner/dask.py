@@ -1,11 +1,11 @@
-"""Cluster: the same jobs on the workers of a Dask cluster.
+"""Dask: the same jobs on the workers of a cluster.
 
-What travels to a worker is an order: the job, its notebook, and how the package and the data are reached. The worker
-runs it as :mod:`execute` does on this machine and sends back the record, the executed notebook and its artefacts, which
-are kept here. A worker that is lost takes nothing along: Dask gives its orders to another one.
+What travels to a worker is a job, its notebook, and how the packages and the data are reached. The worker runs it as
+:mod:`execute` does on this machine and sends back what it left, which is kept here. A worker that is lost takes nothing
+along: Dask gives its jobs to another one.
 
-The Dask process of a worker imports nothing of this package until an order says where the package is, so functions
-that are sent are made by functions here: those are sent whole, not by name.
+The Dask process of a worker imports nothing of the packages until a job says where they are, so functions that are sent
+are made by functions here: those are sent whole, not by name.
 """
 
 import contextlib
@@ -13,29 +13,28 @@ import dataclasses
 import io
 import os
 import queue
-import shutil
 import socket
 import tempfile
-import threading
+import urllib.parse
 import uuid
 import zipfile
 from pathlib import Path
 
 import course_utils
 from book_runner import execute, plan
-from book_runner.project import write_text
+from book_runner.project import cores
 from course_utils import datasets
 from course_utils.errors import RunnerError
 
-__all__ = ["end_orders", "perform_order", "run_jobs"]
+__all__ = ["end_jobs", "perform_job", "run_jobs"]
 
-_PACKAGE = Path(course_utils.__file__).parent
+_ROOT = Path(course_utils.__file__).parents[1]
+_PACKAGES = ("book_runner", "course_utils")
 _TIMEOUT = 20
 _PAUSE = 0.2
 
-# On a worker: the processes of the orders under way, by the run that they belong to.
+# On a worker: the processes under way, by the run that they belong to.
 _under_way = {}
-_environment_lock = threading.Lock()
 
 
 def run_jobs(project, jobs, address, *, force=False, upload=False, notify=lambda event: None):
@@ -48,151 +47,122 @@ def run_jobs(project, jobs, address, *, force=False, upload=False, notify=lambda
     address : str
         Of the Dask scheduler, ``tcp://host:8786``.
     upload : bool, optional
-        Send the package and the data that the jobs read. If False, a worker takes the package from the path that it has
-        here, or else what is installed there, and the data from the folders of its own ``COURSE_DATA_DIR``, or else
-        from those that are named here.
+        Send the packages and the data that the jobs read. If False, a worker takes the packages from the path that they
+        have here, or else what is installed there, and the data from the folders of its own ``COURSE_DATA_DIR``, or
+        else from those that are named here.
 
     Returns
     -------
     dict of str to str
         As :func:`execute.run_jobs`.
-
-    Raises
-    ------
-    RunnerError
-        If no scheduler answers.
     """
     outcome, stale = execute.split(project, jobs, force=force, notify=notify)
     if not stale:
         return outcome
-    _check_address(address)
-    stale = execute.longest_first(project, stale)
     run, happened = uuid.uuid4().hex, queue.SimpleQueue()
     with _connected(address) as client:
         client.subscribe_topic(run, lambda event: happened.put(execute.Event(*event[1])))
-        waiting = dict(zip(_submit(client, project, stale, run, upload), stale, strict=True))
+        waiting = _submit(client, project, execute.longest_first(project, stale), run, upload)
         try:
             while waiting:
                 with contextlib.suppress(queue.Empty):
                     event = happened.get(timeout=_PAUSE)
-                    # News of a run may be overtaken by its end.
+                    # News of a job may be overtaken by its end.
                     if event.name not in outcome:
                         notify(event)
-                # Asked, not told: Dask tells by a thread of its own, which it never ends.
+                # Futures are looked at: Dask would call back from a thread that it never ends.
                 for future in [future for future in waiting if future.done()]:
                     event = _ended(project, waiting.pop(future), future)
                     outcome[event.name] = event.state
                     notify(event)
-        except BaseException:
-            client.cancel(list(waiting), force=True)
-            client.run(_make_end(run))
-            raise
+        finally:
+            if waiting:
+                client.cancel(list(waiting), force=True)
+                client.run(_make_end(run))
     return outcome
-
-
-def _check_address(address):
-    """Look whether anybody is there, before Dask starts its threads."""
-    try:
-        from distributed.comm import parse_address
-        from distributed.comm.addressing import parse_host_port
-    except ModuleNotFoundError:
-        raise RunnerError("a cluster needs Dask: `pip install 'course-utils[cluster]'`") from None
-    scheme, rest = parse_address(address)
-    if scheme not in ("tcp", "tls"):
-        raise RunnerError(f"the scheduler's address is {address!r}; it must begin with tcp:// or tls://")
-    try:
-        socket.create_connection(parse_host_port(rest, 8786), timeout=_TIMEOUT).close()
-    except (OSError, ValueError) as error:
-        raise RunnerError(f"no Dask scheduler answers at {address}: {error}") from None
 
 
 @contextlib.contextmanager
 def _connected(address):
-    import dask
-    from distributed import Client
-
-    # A package, or data, that was asked to be uploaded is large; there is nothing to be warned of.
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
-        try:
+    try:
+        import dask
+        from distributed import Client
+    except ModuleNotFoundError:
+        raise RunnerError("a cluster needs Dask: `pip install 'course-utils[cluster]'`") from None
+    parts = urllib.parse.urlsplit(address)
+    if parts.scheme not in ("tcp", "tls"):
+        raise RunnerError(f"the scheduler's address is {address!r}; it must begin with tcp:// or tls://")
+    try:
+        # Before Dask starts its threads.
+        socket.create_connection((parts.hostname, parts.port or 8786), timeout=_TIMEOUT).close()
+        # Packages and data that were asked to be uploaded are large; there is nothing to be warned of.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
             client = Client(address, timeout=_TIMEOUT, set_as_default=False, name="course")
-        except OSError as error:
-            raise RunnerError(f"no Dask scheduler answers at {address}: {error}") from None
-        with client:
-            yield client
+    except (OSError, ValueError) as error:
+        raise RunnerError(f"no Dask scheduler answers at {address}: {error}") from None
+    with client:
+        yield client
 
 
 def _submit(client, project, jobs, run, upload):
+    """Hand the jobs to the scheduler; return them by their futures."""
     # Tasks, not scattered data: what a lost worker held is made again.
     parcel = client.submit(bytes, _packed(jobs), key=f"parcel-{run}") if upload else None
-    sources = {
-        name: client.submit(bytes, project.notebook(name).read_bytes(), key=f"notebook-{name}-{run}")
+    notebooks = {
+        name: client.submit(str, execute.noting(project, name), key=f"notebook-{name}-{run}")
         for name in {job.name for job in jobs}
     }
-    common = {
-        "run": run,
-        "package": str(_PACKAGE.parent),
-        "data_folders": _data_folders(),
-        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
-    }
-    return client.map(
-        _make_perform(),
-        [{**common, "job": dataclasses.asdict(job)} for job in jobs],
-        [sources[job.name] for job in jobs],
+    place = {"root": str(_ROOT), "data_folders": execute.data_folders()}
+    variables = {"KERAS_BACKEND": "tensorflow", "COURSE_TUNED_KERNELS": "1"}
+    variables |= {name: os.environ[name] for name in variables if name in os.environ}
+    futures = client.map(
+        _make_perform(run, place, variables),
+        [dataclasses.asdict(job) for job in jobs],
+        [notebooks[job.name] for job in jobs],
         parcel=parcel,
         key=[f"{job.name}-{run}-{index}" for index, job in enumerate(jobs)],
     )
-
-
-def _data_folders():
-    folders = os.environ.get("COURSE_DATA_DIR", "").split(os.pathsep)
-    return os.pathsep.join(str(Path(folder).resolve()) for folder in folders if folder)
+    return dict(zip(futures, jobs, strict=True))
 
 
 def _packed(jobs):
-    """Pack the package, and the data that the jobs read and that are found here."""
-    read = {name for job in jobs for name in job.data if job.parameters.get("data_source") != "synthetic"}
-    found = map(datasets.find, sorted(read))
-    files = {f"package/{path.relative_to(_PACKAGE.parent).as_posix()}": path for path in _sources(_PACKAGE)}
-    for path in filter(None, found):
-        inside = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-        files |= {f"data/{file.relative_to(path.parent).as_posix()}": file for file in inside}
+    """Pack both packages, and the data that the jobs read and that are found here."""
+    files = {f"packages/{path.relative_to(_ROOT)}": path for name in _PACKAGES for path in _files(_ROOT / name)}
+    for name in {name for job in jobs for name in job.data if job.parameters.get("data_source") != "synthetic"}:
+        if found := datasets.find(name):
+            files |= {f"data/{path.relative_to(found.parent)}": path for path in _files(found)}
     return _zip(files)
 
 
-def _sources(folder):
-    return sorted(file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+def _files(path):
+    inside = path.rglob("*") if path.is_dir() else [path]
+    return [file for file in inside if file.is_file() and "__pycache__" not in file.parts]
 
 
 def _zip(files):
     buffer = io.BytesIO()
     # Images are compressed already, and the network is faster than a packer.
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, path in files.items():
+        for name, path in sorted(files.items()):
             # With one date for all, so that the same files make the same bytes.
             archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
     return buffer.getvalue()
 
 
 def _ended(project, job, future):
-    """Keep what an order left; return the event that says how it ended."""
+    """Keep what a job left; return the event that says how it ended."""
     if future.status != "finished":
         return execute.Event(job.label, "failed", message=_reason(future))
-    folder = None
-    try:
-        record, files, log = future.result()
-        write_text(project.log(*job.place), log)
-        place = project.executed(*job.place).parent
-        place.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{job.name}.", dir=place))
+
+    def fetch(folder, log):
+        said, files, text = future.result()
+        log.write_text(text, encoding="utf-8")
         zipfile.ZipFile(io.BytesIO(files)).extractall(folder)
-        execute.keep(project, job, record, folder)
-    except OSError as error:
-        return execute.Event(job.label, "failed", message=f"could not be kept: {error.strerror}: {error.filename}")
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-        future.release()
-    return execute.Event(job.label, record["state"], seconds=record["seconds"], message=record["error"] or "")
+        return said
+
+    event = execute.keep(project, job, fetch)
+    future.release()
+    return event
 
 
 def _reason(future):
@@ -206,117 +176,67 @@ def _reason(future):
     return str(error) if isinstance(error, RunnerError) else f"{type(error).__name__}: {error}"
 
 
-def _make_perform():
-    def perform(order, source, parcel=None):
-        """Bring the package in, on a worker that may never have seen it, or another version of it."""
+def _make_perform(run, place, variables):
+    packages = _PACKAGES
+
+    def perform(job, notebook, parcel=None):
+        """Bring the packages in, on a worker that may never have seen them, or other versions of them."""
+        import contextlib
         import hashlib
         import importlib
         import io
         import os
-        import shutil
         import sys
         import tempfile
         import zipfile
 
         from distributed import get_worker
 
-        worker, order = get_worker(), dict(order)
+        worker, root, data = get_worker(), place["root"], os.environ.get("COURSE_DATA_DIR", place["data_folders"])
         if parcel is not None:
             folder = os.path.join(worker.local_directory, f"course-{hashlib.sha256(parcel).hexdigest()[:16]}")
+            root, data = os.path.join(folder, "packages"), os.path.join(folder, "data")
             if not os.path.isdir(folder):
                 unpacked = tempfile.mkdtemp(dir=worker.local_directory)
                 zipfile.ZipFile(io.BytesIO(parcel)).extractall(unpacked)
-                try:
+                with contextlib.suppress(OSError):  # another thread was faster
                     os.rename(unpacked, folder)
-                except OSError:
-                    # Another thread was faster.
-                    shutil.rmtree(unpacked)
-            order["package"] = os.path.join(folder, "package")
-            order["data_folders"] = os.path.join(folder, "data")
-        elif "COURSE_DATA_DIR" in os.environ:
-            order["data_folders"] = os.environ["COURSE_DATA_DIR"]
-        if os.path.isdir(os.path.join(order["package"], "course_utils")):
-            loaded = sys.modules.get("course_utils")
-            if loaded is not None and not loaded.__file__.startswith(os.path.join(order["package"], "")):
-                for name in [name for name in sys.modules if name.partition(".")[0] == "course_utils"]:
+        loaded = [sys.modules[name] for name in packages if name in sys.modules]
+        if os.path.isdir(os.path.join(root, packages[0])):
+            if not all(module.__file__.startswith(os.path.join(root, "")) for module in loaded):
+                for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
                     del sys.modules[name]
-            sys.path[:] = [order["package"], *(path for path in sys.path if path != order["package"])]
+            sys.path[:] = [root, *(path for path in sys.path if path != root)]
             importlib.invalidate_caches()
         from book_runner import dask
 
-        return dask.perform_order(order, source, worker)
+        return dask.perform_job(run, job, notebook, {**variables, "COURSE_DATA_DIR": data}, worker)
 
     return perform
 
 
-def perform_order(order, source, worker):
-    """Run an order on a worker.
-
-    Parameters
-    ----------
-    order : dict
-        What the runner sent.
-    source : bytes
-        The notebook.
-    worker : distributed.Worker
-        Where this is.
-
-    Returns
-    -------
-    record : dict
-        The record of the run.
-    files : bytes
-        A ZIP archive of the executed notebook and its artefacts.
-    log : str
-        What the process said.
-
-    Raises
-    ------
-    RunnerError
-        If the package, the data or Python are not those that the runner planned with: the record would be of another
-        run than its key says.
-    """
-    job = plan.Job(**order["job"])
-    environment = {
-        **execute.thread_limits(os.environ.get("OMP_NUM_THREADS") or _share(worker)),
-        "COURSE_DATA_DIR": order["data_folders"],
-        "KERAS_BACKEND": order["backend"],
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(_PACKAGE.parent), os.environ.get("PYTHONPATH")])),
-    }
+def perform_job(run, job, notebook, variables, worker):
+    """Run a job on a worker; return what it said of itself, its results as a ZIP archive, and its log."""
+    job, processes = plan.Job(**job), _under_way.setdefault(run, execute.Processes())
+    share = os.environ.get("OMP_NUM_THREADS") or max(1, cores() // worker.state.nthreads)
+    paths = filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")])
+    variables = {**execute.thread_limits(share), **variables, "PYTHONPATH": os.pathsep.join(paths)}
     with tempfile.TemporaryDirectory(prefix="course-", dir=worker.local_directory) as place:
-        notebook, folder, log = (Path(place, name) for name in ("source.ipynb", "run", "log"))
-        notebook.write_bytes(source)
+        folder, log = Path(place, "run"), Path(place, "log")
         folder.mkdir()
-        _check_surroundings(job, notebook, environment, worker)
 
         def notify(event):
-            worker.log_event(order["run"], dataclasses.astuple(event))
+            worker.log_event(run, dataclasses.astuple(event))
 
-        runs = _under_way.setdefault(order["run"], execute.Processes())
-        record = execute.perform(job, notebook, folder, log, environment, notify, runs)
-        left = [*_sources(folder / job.name), folder / f"{job.name}.ipynb"]
+        said = execute.perform(job, notebook, folder, log, variables, notify, processes, check=True)
+        if "refused" in said:
+            raise RunnerError(
+                f"the worker {worker.address} would run something else: {said['refused']}; "
+                "give it the same files, or `--upload` yours"
+            )
+        left = [*_files(folder / job.name), folder / f"{job.name}.ipynb"]
         files = _zip({str(path.relative_to(folder)): path for path in left if path.is_file()})
-        return record, files, log.read_text(encoding="utf-8", errors="replace")
-
-
-def _share(worker):
-    return max(1, len(os.sched_getaffinity(0)) // worker.state.nthreads)
-
-
-def _check_surroundings(job, notebook, environment, worker):
-    with _environment_lock:
-        before = {name: os.environ.get(name) for name in ("COURSE_DATA_DIR", "KERAS_BACKEND")}
-        os.environ.update({name: environment[name] for name in before})
-        try:
-            here = plan.parts_here(job, notebook)
-        finally:
-            for name, value in before.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
-    if found := plan.differences({part: job.parts[part] for part in here}, here):
-        raise RunnerError(
-            f"the worker {worker.address} would run something else: {'; '.join(found)}; "
-            "give it the same files, or `--upload` yours"
-        )
+        return said, files, log.read_text(encoding="utf-8", errors="replace")
 
 
 def _make_end(run):
@@ -324,12 +244,12 @@ def _make_end(run):
         import sys
 
         if module := sys.modules.get("book_runner.dask"):
-            module.end_orders(run)
+            module.end_jobs(run)
 
     return end
 
 
-def end_orders(run):
+def end_jobs(run):
     """End, on a worker, the processes of a run that was interrupted."""
     if run in _under_way:
-        _under_way.pop(run).kill()
+        _under_way[run].kill()

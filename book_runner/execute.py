@@ -7,10 +7,8 @@ run is over, the record last. So a run that was cut short, by whatever, is never
 import contextlib
 import dataclasses
 import datetime
-import importlib.metadata
 import json
 import os
-import platform
 import queue
 import shutil
 import signal
@@ -19,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import filelock
@@ -27,42 +25,49 @@ import nbformat
 import psutil
 
 from book_runner.answers import NOTE_TAG, with_notes
-from book_runner.plan import parts_after_run, stale_reasons
-from book_runner.project import digest, read_json, read_record, record_validator, write_text
+from book_runner.plan import stale_reasons
+from book_runner.project import (
+    cores,
+    digest,
+    machine,
+    noted,
+    read_json,
+    read_notebook,
+    read_record,
+    record_validator,
+    write_text,
+)
 from course_utils import results
 from course_utils.errors import RunnerError
 
-__all__ = ["Event", "Processes", "build_lock", "keep", "longest_first", "perform", "run_jobs", "split", "thread_limits"]
+__all__ = [
+    "Event",
+    "Processes",
+    "build_lock",
+    "data_folders",
+    "keep",
+    "longest_first",
+    "noting",
+    "perform",
+    "run_jobs",
+    "split",
+    "thread_limits",
+]
 
-_LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-learn",
-              "opencv-python-headless", "matplotlib", "papermill", "jupyter-book")  # fmt: skip
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
                      "TF_NUM_INTEROP_THREADS")  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """Something that the progress display shows.
+    """Something that the progress display shows."""
 
-    Attributes
-    ----------
-    name : str
-        The job's label.
-    state : {"waiting", "fresh", "running", "done", "failed"}
-    cell, of : int
-        Cells done, and cells there are; both 0 when that is not known.
-    seconds : float
-        Since the notebook was started.
-    message : str
-        Why it runs, or why it failed.
-    """
-
-    name: str
-    state: str
-    cell: int = 0
+    name: str  # the job's label
+    state: str  # waiting, fresh, running, done or failed
+    cell: int = 0  # cells done, of so many; both 0 when that is not known
     of: int = 0
-    seconds: float = 0.0
-    message: str = ""
+    seconds: float = 0.0  # since the notebook was started
+    message: str = ""  # why it runs, or why it failed
 
 
 @contextlib.contextmanager
@@ -102,9 +107,7 @@ def run_jobs(project, jobs, *, force=False, workers=1, notify=lambda event: None
 
     Parameters
     ----------
-    project : Project
-        The checkout.
-    jobs : sequence of Job
+    project, jobs : Project, sequence of Job
         What :func:`plan.plan` listed.
     force : bool, optional
         Run the fresh ones too.
@@ -119,46 +122,29 @@ def run_jobs(project, jobs, *, force=False, workers=1, notify=lambda event: None
         ``"fresh"``, ``"done"`` or ``"failed"`` for each job, by its label.
     """
     outcome, stale = split(project, jobs, force=force, notify=notify)
-    threads = max(1, len(os.sched_getaffinity(0)) // workers)
-    environment = thread_limits(threads)
-    events, runs, under_way = queue.SimpleQueue(), Processes(), len(stale)
+    environment = thread_limits(max(1, cores() // workers))
+    events, processes, under_way = queue.SimpleQueue(), Processes(), len(stale)
     with ThreadPoolExecutor(max_workers=workers) as pool:
         try:
-            futures = [
-                pool.submit(_run, project, job, environment, events.put, runs) for job in longest_first(project, stale)
-            ]
+            for job in longest_first(project, stale):
+                pool.submit(_run, project, job, environment, events.put, processes).add_done_callback(events.put)
             while under_way:
                 event = events.get()
-                notify(event)
-                if event.state in ("done", "failed"):
+                if isinstance(event, Future):
+                    # What goes wrong in a notebook or on the disk is an event; a fault of our own is raised here.
+                    event = event.result()
                     outcome[event.name] = event.state
                     under_way -= 1
-        except BaseException:
-            # Ctrl-C, or a fault of our own: nothing may be left running.
+                notify(event)
+        finally:
+            # After Ctrl-C, or a fault of our own, nothing may be left running.
             pool.shutdown(wait=False, cancel_futures=True)
-            runs.kill()
-            raise
-    for future in futures:
-        # What went wrong in a notebook or on the disk is in the outcome; this raises what is a fault of our own.
-        future.result()
+            processes.kill()
     return outcome
 
 
 def split(project, jobs, *, force=False, notify=lambda event: None):
-    """Tell what still stands from what has to run.
-
-    Parameters
-    ----------
-    project, jobs, force, notify
-        As for :func:`run_jobs`.
-
-    Returns
-    -------
-    outcome : dict of str to str
-        ``"fresh"`` for each job that need not run.
-    stale : list of Job
-        The others.
-    """
+    """Tell what still stands from what has to run: the outcome of the first, and a list of the second."""
     outcome, stale = {}, []
     for job in jobs:
         reasons = ["forced"] if force else stale_reasons(project, job)
@@ -208,7 +194,7 @@ class Processes:
                 self._running.discard(process)
 
     def check(self):
-        """Raise if the workers were ended: what they left is no result."""
+        """Raise if the workers were ended: what they left is not a result."""
         if self._closed:
             raise RunnerError("interrupted")
 
@@ -230,33 +216,71 @@ def _kill_tree(process):
     process.wait()
 
 
-def _run(project, job, environment, notify, runs):
-    """Run one job and keep what it left; the last event says how it ended, whatever happens."""
-    try:
-        place = project.executed(*job.place).parent
-        place.mkdir(parents=True, exist_ok=True)
-        log = project.log(*job.place)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = project.unfinished(*job.place) / job.key
+def _run(project, job, environment, notify, processes):
+    """Run one job on this machine and keep what it left; return the event that says how it ended."""
+    unfinished = project.unfinished(*job.place) / job.key
+
+    def run(folder, log):
         unfinished.mkdir(parents=True, exist_ok=True)
         resumed = results.seconds_of_finished(unfinished)
-        environment = environment | {"COURSE_UNFINISHED": str(unfinished)}
-        folder = Path(tempfile.mkdtemp(prefix=f".{job.name}.", dir=place))
+        variables = environment | {"COURSE_UNFINISHED": str(unfinished)}
+        said = perform(job, noting(project, job.name), folder, log, variables, notify, processes)
+        return said | {"seconds": said["seconds"] + resumed, "resumed_seconds": round(resumed, 2)}
+
+    event = keep(project, job, run)
+    if event.state == "done":
+        shutil.rmtree(unfinished.parent, ignore_errors=True)
+    return event
+
+
+def noting(project, name):
+    """Return the text of the notebook that is run: the chapter, and cells that note the answers of its exercises."""
+    return nbformat.writes(with_notes(read_notebook(project.notebook(name)), name))
+
+
+def keep(project, job, run):
+    """Keep what a run leaves: all of it is moved into place when the run is over, the record last.
+
+    Parameters
+    ----------
+    project, job : Project, Job
+        What was run, and where it belongs.
+    run : callable
+        Called with a new folder, for the executed notebook and its artefacts, and the file of the log. It returns what
+        the run said of itself, as :func:`perform` does.
+
+    Returns
+    -------
+    Event
+        How it ended. What the disk does not take is a failed run, without a record.
+    """
+    executed, log, record_file = project.executed(*job.place), project.log(*job.place), project.record(*job.place)
+    try:
+        for place in (executed.parent, log.parent):
+            place.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{job.name}.", dir=executed.parent))
         try:
-            record = perform(job, project.notebook(job.name), folder, log, environment, notify, runs)
-            record |= {"seconds": round(record["seconds"] + resumed, 2), "resumed_seconds": round(resumed, 2)}
-            keep(project, job, record, folder)
-            if record["state"] == "done":
-                shutil.rmtree(unfinished.parent)
+            record = _record(job, run(folder, log), folder)
+            record_file.unlink(missing_ok=True)
+            for left, target in ((folder / job.name, project.artefacts(*job.place)), (_output(job, folder), executed)):
+                if target.is_dir():
+                    shutil.rmtree(target)
+                if left.exists():
+                    os.replace(left, target)
+                else:
+                    target.unlink(missing_ok=True)
+            write_text(record_file, json.dumps(record, indent=1, sort_keys=True) + "\n")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
-        notify(Event(job.label, "failed", message=f"could not be run or kept: {_told(error)}"))
-    except BaseException as error:
-        notify(Event(job.label, "failed", message=f"{type(error).__name__}: {error}"))
-        raise
-    else:
-        notify(Event(job.label, record["state"], seconds=record["seconds"], message=record["error"] or ""))
+        return Event(job.label, "failed", message=f"could not be run or kept: {_told(error)}")
+    except RunnerError as error:
+        return Event(job.label, "failed", message=str(error))
+    return Event(job.label, record["state"], seconds=record["seconds"], message=record["error"] or "")
+
+
+def _output(job, folder):
+    return folder / f"{job.name}.ipynb"
 
 
 def _told(error):
@@ -264,56 +288,42 @@ def _told(error):
     return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror or error)
 
 
-def perform(job, notebook, folder, log, environment, notify, runs):
-    """Run one job in a folder, on whichever machine this is.
+def perform(job, notebook, folder, log, environment, notify, processes, *, check=False):
+    """Run one job on this machine, to its end, its time limit, or the death of its process.
 
     Parameters
     ----------
-    job : Job
-        What to run.
-    notebook : pathlib.Path
-        Its source.
-    folder : pathlib.Path
-        Where the kernel works. The executed notebook is left in it, and the notebook's artefacts.
-    log : pathlib.Path
-        The file that takes what the process says.
+    job, notebook : Job, str
+        What to run, and the text of its notebook; see :func:`noting`.
+    folder, log : pathlib.Path
+        Where the kernel works and leaves its results, and the file that takes what the process says besides.
     environment : dict of str to str
         Variables that the process gets besides those of this one.
     notify : callable
         Called with an :class:`Event` after each cell, from this thread.
-    runs : Processes
+    processes : Processes
         What can end the process from outside.
+    check : bool, optional
+        Refuse to run what is different here from where it was planned.
 
     Returns
     -------
     dict
-        The record of the run.
+        What the process said: ``started``, ``seconds``, ``environment``, ``peak_memory_bytes``, ``error``, or why it
+        ``refused``, or the ``parts`` that the run has changed.
     """
-    started, clock = _now(), time.monotonic()
-    environment = _environment(job) | environment
-    run = _execute(job, notebook, folder, log, environment, notify, runs)
-    runs.check()
-    seconds = time.monotonic() - clock
-    return _record(job, started, seconds, run, folder) | {"environment": _versions(environment)}
-
-
-def _execute(job, notebook, folder, log, environment, notify, runs):
-    """Run the worker to its end, its time limit, or its death; return what it said last."""
-    clock = time.monotonic()
-    order = folder / "job.json"
-    output = folder / f"{job.name}.ipynb"
-    noting = folder / "noting.ipynb"
-    source = nbformat.read(notebook, as_version=4)
-    nbformat.write(with_notes(source, job.name), noting)
-    order.write_text(json.dumps({"input": str(noting), "output": str(output), "parameters": job.injected}))
-    said, late = {}, threading.Event()
+    source, order = folder / "noting.ipynb", folder / "job.json"
+    source.write_text(notebook, encoding="utf-8")
+    content = {"input": str(source), "output": str(_output(job, folder)), "job": dataclasses.asdict(job)}
+    order.write_text(json.dumps(content | {"check": check}))
+    said, late, clock = {"started": _now()}, threading.Event(), time.monotonic()
     command = [sys.executable, "-m", "book_runner.worker", str(order)]
     with (
         log.open("w", encoding="utf-8") as log_file,
-        runs.start(
+        processes.start(
             command,
             cwd=folder,
-            env=os.environ | environment,
+            env=os.environ | _environment(job) | environment,
             # The worker reads nothing from here: that this end closes tells it that the runner is gone.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -328,16 +338,17 @@ def _execute(job, notebook, folder, log, environment, notify, runs):
             for line in process.stdout:
                 said.update(json.loads(line))
                 notify(Event(job.label, "running", said.get("cell", 0), said.get("of", 0), time.monotonic() - clock))
-            said["code"] = process.wait()
+            code = process.wait()
         finally:
             timer.cancel()
+    processes.check()
     if late.is_set():
         said["error"] = f"stopped after its time limit of {job.time_limit:g} s"
-    elif said["code"] < 0:
-        said["error"] = f"its process was ended by {signal.Signals(-said['code']).name}"
-    elif said["code"] != 0:
+    elif code < 0:
+        said["error"] = f"its process was ended by {signal.Signals(-code).name}"
+    elif code > 0:
         said.setdefault("error", "its process ended with an error; the log says which")
-    return said
+    return said | {"seconds": time.monotonic() - clock}
 
 
 def thread_limits(threads):
@@ -345,111 +356,68 @@ def thread_limits(threads):
     return dict.fromkeys(_THREAD_VARIABLES, str(threads))
 
 
-def _environment(job):
-    # Folders may be given relative to where the user is; the kernel works elsewhere.
+def data_folders():
+    """The folders of ``COURSE_DATA_DIR``, made absolute: the kernel works elsewhere than the user."""
     folders = os.environ.get("COURSE_DATA_DIR", "").split(os.pathsep)
+    return os.pathsep.join(str(Path(folder).resolve()) for folder in folders if folder)
+
+
+def _environment(job):
     return {
-        "COURSE_DATA_DIR": os.pathsep.join(str(Path(folder).resolve()) for folder in folders if folder),
+        "COURSE_DATA_DIR": data_folders(),
         "COURSE_PROFILE": job.profile,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
 
 
-def _record(job, started, seconds, run, folder):
-    notebook, executed_sha256 = None, None
-    output = folder / f"{job.name}.ipynb"
-    if output.is_file():
-        notebook, executed_sha256 = _read_output(output)
-    found = _gather(notebook)
-    parts = parts_after_run(job, found["data"])
-    return {
+def _record(job, said, folder):
+    notebook, executed_sha256 = _read_output(_output(job, folder))
+    parts = said.get("parts", job.parts)
+    record = {
         "schema": 1,
         "name": job.name,
         "profile": job.profile,
-        "state": "failed" if "error" in run else "done",
-        "error": run.get("error"),
+        "state": "failed" if "error" in said else "done",
+        "error": said.get("error"),
         "key": digest(parts),
         "parts": parts,
         "parameters": job.parameters,
-        "started": started,
-        "seconds": round(seconds, 2),
-        "peak_memory_bytes": run.get("peak_memory_bytes"),
+        "started": said["started"],
+        "seconds": round(said["seconds"], 2),
+        "resumed_seconds": said.get("resumed_seconds", 0),
+        "peak_memory_bytes": said.get("peak_memory_bytes"),
         "executed_sha256": executed_sha256,
-        **found,
+        "environment": said.get("environment") or machine(),
+        **_gather(notebook),
     }
+    record_validator().validate(record)
+    return record
 
 
 def _read_output(path):
     """Read what papermill wrote; a worker that was killed while writing leaves nothing that can be read."""
     try:
-        notebook = nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError):
-        path.unlink()
+        return read_notebook(path), digest(path.read_bytes())
+    except (FileNotFoundError, RunnerError):
+        path.unlink(missing_ok=True)
         return None, None
-    return notebook, digest(path.read_bytes())
 
 
 def _gather(notebook):
     """Collect what the cells recorded, found and loaded."""
-    records, findings, data, cells = {}, [], [], []
-    for cell in notebook["cells"] if notebook else []:
-        if cell["cell_type"] != "code" or NOTE_TAG in cell["metadata"].get("tags", []):
-            continue
-        times = cell["metadata"].get("papermill", {})
-        cells.append({"seconds": times.get("duration"), "failed": bool(times.get("exception"))})
-        for output in cell["outputs"]:
-            left = output.get("metadata", {}).get(results.METADATA_KEY, {})
-            kind, content = left.get("kind"), dict(left.get("content", {}))
-            if kind == "record":
-                records[content.pop("name")] = content
-            elif kind == "finding":
-                findings.append(content)
-            elif kind == "data" and content not in data:
-                data.append(content)
-    return {"records": records, "findings": findings, "data": data, "cells": cells}
-
-
-def keep(project, job, record, folder):
-    """Move the results of a run into place, the record last.
-
-    Parameters
-    ----------
-    project : Project
-        The checkout.
-    job : Job
-        What was run.
-    record : dict
-        What :func:`perform` returned.
-    folder : pathlib.Path
-        Where it ran; on the same file system as the project's ``_build``.
-    """
-    record_validator().validate(record)
-    place = project.record(*job.place)
-    place.unlink(missing_ok=True)
-    executed, artefacts = project.executed(*job.place), project.artefacts(*job.place)
-    shutil.rmtree(artefacts, ignore_errors=True)
-    if (folder / job.name).is_dir():
-        os.replace(folder / job.name, artefacts)
-    executed.unlink(missing_ok=True)
-    if (folder / f"{job.name}.ipynb").is_file():
-        os.replace(folder / f"{job.name}.ipynb", executed)
-    write_text(place, json.dumps(record, indent=1, sort_keys=True) + "\n")
-
-
-def _versions(environment):
-    versions = {}
-    for library in _LIBRARIES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[library] = importlib.metadata.version(library)
+    cells = [
+        cell
+        for cell in (notebook["cells"] if notebook else [])
+        if cell["cell_type"] == "code" and NOTE_TAG not in cell["metadata"].get("tags", [])
+    ]
+    times = [cell["metadata"].get("papermill", {}) for cell in cells]
+    loaded = noted(cells, "data")
     return {
-        "python": platform.python_version(),
-        "platform": platform.platform(terse=True),
-        "machine": platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "threads": int(environment["OMP_NUM_THREADS"]),
-        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
-        "versions": versions,
+        "records": {content.pop("name"): content for content in noted(cells, "record")},
+        "findings": noted(cells, "finding"),
+        "data": [content for place, content in enumerate(loaded) if content not in loaded[:place]],
+        "cells": [{"seconds": each.get("duration"), "failed": bool(each.get("exception"))} for each in times],
     }
 
 

@@ -11,11 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from book_runner.check.site import toc_pages
-from book_runner.downloads import offer_downloads
 from book_runner.project import read_record
-from book_runner.repository import public_address
-from book_runner.site import rendered_profile
+from book_runner.site import offer_downloads, public_address, rendered_profile, toc_pages
 from course_utils.errors import RunnerError
 
 __all__ = ["make_pdfs"]
@@ -89,32 +86,16 @@ _SHEETS = """root => [...document.querySelectorAll("link[rel=stylesheet]")].map(
 def make_pdfs(project, *, notify=lambda page: None):
     """Print each page of the site, and the whole book, and offer them in the pages' download menus.
 
-    Parameters
-    ----------
-    project : Project
-        The checkout, with a rendered site.
-    notify : callable, optional
-        Called with the name of each file that is done.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The PDFs, the book's last.
-
-    Raises
-    ------
-    RunnerError
-        If there is no site, no Chromium or no playwright.
+    `notify` is called with the name of each file that is done. Returned are the paths of the PDFs, the book's last.
     """
     if not (project.html / "index.html").is_file():
-        raise RunnerError("pdf: there is no site yet; `make book` builds it")
+        raise RunnerError("there is no site yet; `make book` builds it")
     pages = toc_pages(project.html, project.root / "_toc.yml")
     # Playwright refuses a thread that has an event loop under way, as a notebook's has.
     with ThreadPoolExecutor(1) as thread:
         made = thread.submit(_print_all, project, pages, notify).result()
-    profile = rendered_profile(project) or "quick"
-    names = sorted(path.stem for path in project.notebooks.glob("*.ipynb"))
-    offer_downloads(project, {name: read_record(project.record(profile, name)) for name in names})
+    profile = rendered_profile(project)
+    offer_downloads(project, {name: read_record(project.record(profile, name)) for name in project.names})
     return made
 
 
@@ -138,13 +119,11 @@ def _print_all(project, pages, notify):
 def _browser():
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
     if path is None:
-        raise RunnerError("pdf: Chromium is not installed (Debian: apt-get install chromium)")
+        raise RunnerError("Chromium is not installed (Debian: apt-get install chromium)")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        raise RunnerError(
-            "pdf: playwright is not installed; `pip install playwright` (no browser of its own)"
-        ) from None
+        raise RunnerError("playwright is not installed; `pip install playwright` (no browser of its own)") from None
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=_FLAGS)
         try:

@@ -1,4 +1,4 @@
-"""Plan: which notebooks there are, with which parameters, and whether their last run still stands.
+"""Plan: which notebooks there are, with which parameters, whether their last run still stands, what a change touches.
 
 A run stands as long as everything that it was made from is unchanged. Those parts are kept in its record one by one,
 not only as one hash, so that :func:`stale_reasons` can say *why* a notebook has to run again.
@@ -9,20 +9,21 @@ import dataclasses
 import functools
 import os
 import platform
-from pathlib import Path
+import subprocess
+from pathlib import Path, PurePosixPath
 
-import nbformat
 import yaml
 
 import course_utils
 from book_runner.answers import answers_digest
-from book_runner.project import digest, read_record
+from book_runner.project import digest, read_notebook, read_record
 from course_utils import datasets, results
 from course_utils.errors import CourseError, RunnerError
 
 __all__ = [
     "PROFILES",
     "Job",
+    "changed_pages",
     "code_cells",
     "declared_parameters",
     "differences",
@@ -45,13 +46,10 @@ class Job:
 
     Attributes
     ----------
-    name : str
-        The notebook's file name without its ending.
-    profile : str
-    parameters : dict
-        Every parameter of the notebook with the value it gets.
-    injected : dict
-        Those that differ from the notebook's own defaults because the profile says so.
+    name, profile : str
+        The notebook's file name without its ending; ``"quick"`` or ``"full"``.
+    parameters, injected : dict
+        Every parameter of the notebook with the value it gets; those that the profile or a sweep sets.
     data : tuple of str
         The data sets that ``profiles.yml`` says the notebook reads.
     time_limit : float
@@ -111,12 +109,6 @@ def plan(project, profile="quick", only=()):
     Returns
     -------
     list of Job
-        In the order of the names.
-
-    Raises
-    ------
-    RunnerError
-        With the notebook, what was found and what would be legal.
     """
     if profile not in PROFILES:
         raise RunnerError(f"profile is {profile!r}; it must be one of {', '.join(PROFILES)}")
@@ -128,28 +120,8 @@ def plan(project, profile="quick", only=()):
 def points(project, name, wanted, profile="quick"):
     """List the jobs of a sweep: one notebook with many sets of parameters.
 
-    What all of them share is looked up once, so that ten thousand take seconds.
-
-    Parameters
-    ----------
-    project : Project
-        The checkout.
-    name : str
-        The notebook, or an unambiguous beginning of its name.
-    wanted : sequence of dict
-        The parameters that each point sets; the others are the profile's.
-    profile : {"quick", "full"}
-        What the parameters are that a point does not set.
-
-    Returns
-    -------
-    list of Job
-        In the order of `wanted`.
-
-    Raises
-    ------
-    RunnerError
-        As :func:`plan` does, and if a point sets a parameter that the notebook does not have, or one of another type.
+    What all of them share is looked up once, so that ten thousand take seconds. Each item of `wanted` holds the
+    parameters that a point sets; the others are the profile's.
     """
     (base,) = plan(project, profile, [name])
     fingerprint = functools.cache(
@@ -173,20 +145,7 @@ def _at(base, point, fingerprint):
 
 
 def stale_reasons(project, job):
-    """Say why a job has to run.
-
-    Parameters
-    ----------
-    project : Project
-        The checkout.
-    job : Job
-        What :func:`plan` listed.
-
-    Returns
-    -------
-    list of str
-        Empty if the last run still stands.
-    """
+    """Say why a job has to run."""
     path = project.record(*job.place)
     record = read_record(path)
     if record is None:
@@ -204,10 +163,8 @@ def parts_after_run(job, loaded):
 
     Parameters
     ----------
-    job : Job
-        What :func:`plan` listed.
-    loaded : sequence of dict
-        The data that the run noted, each with its ``name`` and ``kind``.
+    job, loaded : Job, sequence of dict
+        What was run, and the data that it noted, each with its ``name`` and ``kind``.
 
     Returns
     -------
@@ -222,22 +179,9 @@ def parts_after_run(job, loaded):
     return {**job.parts, "data": data}
 
 
-def parts_here(job, notebook):
-    """Look up those parts of a job that may differ on another machine.
-
-    Parameters
-    ----------
-    job : Job
-        What :func:`plan` listed, on the machine that gave the order.
-    notebook : pathlib.Path
-        The notebook on this one.
-
-    Returns
-    -------
-    dict
-        Modules, data, Python and Keras backend.
-    """
-    return _surroundings(code_cells(_read_notebook(notebook)), job.parameters, job.data)
+def parts_here(job):
+    """Look up those parts of a planned job that may differ on another machine: modules, data, Python, Keras backend."""
+    return _surroundings(job.parts["modules"], job.data, job.parameters)
 
 
 def code_cells(notebook):
@@ -255,22 +199,9 @@ def code_cells(notebook):
 def declared_parameters(path):
     """Read the parameters of a notebook and their defaults.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The notebook. One cell is tagged ``parameters``; it holds nothing but ``name = literal`` lines.
-
-    Returns
-    -------
-    dict of str to object
-        In the order of the cell.
-
-    Raises
-    ------
-    RunnerError
-        If the tag is missing or used twice, or the cell holds anything else.
+    One cell is tagged ``parameters``; it holds nothing but ``name = literal`` lines.
     """
-    return _declared(_read_notebook(path), path.name)
+    return _declared(read_notebook(path), path.name)
 
 
 def _declared(notebook, where):
@@ -295,7 +226,8 @@ def _declared(notebook, where):
 def reachable_modules(cells):
     """Find the modules of the package that some code can reach.
 
-    The sources are parsed, not imported: an import counts wherever it stands, also within a function.
+    The sources are parsed, not imported: an import counts wherever it stands, also within a function. Who reaches a
+    sub-package can reach all of its modules, because some of them load only when they are used.
 
     Parameters
     ----------
@@ -316,14 +248,16 @@ def reachable_modules(cells):
     waiting = [name for cell in cells for name in _imported(_parse_cell(cell))]
     if _PACKAGE.name in waiting:
         # A bare `import course_utils` can reach everything by attribute.
-        waiting.extend(_all_modules())
+        waiting.extend(_modules_in(_PACKAGE))
     while waiting:
         name = waiting.pop()
         path = _module_file(name)
         if path is None or name in found:
             continue
         found[name] = path
-        waiting.extend(_imports_of_file(path, path.stat().st_mtime_ns))
+        waiting.extend(_imports_of_file(path))
+        if path.name == "__init__.py" and path.parent != _PACKAGE:
+            waiting.extend(_modules_in(path.parent))
         # Importing a module imports the packages around it.
         waiting.append(name.rpartition(".")[0])
     return found
@@ -336,10 +270,10 @@ def _read_profiles(project):
     except FileNotFoundError:
         raise RunnerError(f"{path.name} is missing; it must list the notebooks beside it") from None
     except yaml.YAMLError as error:
-        raise RunnerError(f"{path.name} is no valid YAML: {error}") from None
+        raise RunnerError(f"{path.name} is not valid YAML: {error}") from None
     if not isinstance(entries, dict):
         raise RunnerError(f"{path.name} holds a {type(entries).__name__}; it must map notebook names to their profiles")
-    present = {file.stem for file in project.notebooks.glob("*.ipynb")}
+    present = set(project.names)
     if missing := sorted(set(entries) - present):
         raise RunnerError(f"{path.name} names {', '.join(missing)}; there is no such notebook beside it")
     if unlisted := sorted(present - set(entries)):
@@ -376,7 +310,7 @@ def _resolve(name, entries):
 
 def _job(project, profile, name, entry):
     path = project.notebook(name)
-    notebook = _read_notebook(path)
+    notebook = read_notebook(path)
     declared = _declared(notebook, path.name)
     injected = dict(entry.get(profile) or {})
     for parameter, value in injected.items():
@@ -403,31 +337,28 @@ def _check_parameter(notebook, parameter, value, declared):
 def _parts(project, name, notebook, parameters, data):
     cells = code_cells(notebook)
     lock = project.root / "requirements.lock"
+    try:
+        reported = results.reported(name)
+    except CourseError:
+        reported = {}
     return {
         "code": digest(cells),
         "answers": answers_digest(notebook),
         "parameters": parameters,
-        "reported": digest(_reported(name)),
+        "reported": digest(reported),
         "lock file": digest(lock.read_bytes()) if lock.is_file() else None,
-        **_surroundings(cells, parameters, data),
+        **_surroundings(reachable_modules(cells), data, parameters),
     }
 
 
-def _surroundings(cells, parameters, data):
-    modules = reachable_modules(cells)
+def _surroundings(modules, data, parameters):
+    files = {module: _module_file(module) for module in sorted(modules)}
     return {
-        "modules": {module: digest(path.read_bytes()) for module, path in sorted(modules.items())},
+        "modules": {module: path and digest(path.read_bytes()) for module, path in files.items()},
         "data": {dataset: _fingerprint(dataset, parameters) for dataset in data},
         "Python": platform.python_version(),
         "Keras backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
     }
-
-
-def _reported(name):
-    try:
-        return results.reported(name)
-    except CourseError:
-        return {}
 
 
 def _fingerprint(dataset, parameters):
@@ -437,17 +368,7 @@ def _fingerprint(dataset, parameters):
 
 
 def differences(before, now):
-    """Say in which parts two runs of a job differ.
-
-    Parameters
-    ----------
-    before, now : dict
-        Parts of a :class:`Job`.
-
-    Returns
-    -------
-    list of str
-        One text a difference, in the order of `now`.
+    """Say in which parts two runs of a job differ: one text per difference, in the order of `now`.
 
     Examples
     --------
@@ -476,25 +397,18 @@ def _changes(part, before, now):
             continue
         if part == "modules":
             path = _module_file(item)
-            yield f"{path.relative_to(_PACKAGE.parent).as_posix() if path else item} changed"
+            yield f"{_in_repository(path) if path else item} changed"
         elif part == "data":
             yield f"data changed: {item}"
         else:
             yield f"{part} changed: {item} {old} → {new}"
 
 
-def _read_notebook(path):
-    try:
-        return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError) as error:
-        raise RunnerError(f"{path.name} is no valid notebook: {error}") from None
-
-
 def _parse(source, where):
     try:
         return ast.parse(source)
     except SyntaxError as error:
-        raise RunnerError(f"{where}: line {error.lineno} is no valid Python: {error.msg}") from None
+        raise RunnerError(f"{where}: line {error.lineno} is not valid Python: {error.msg}") from None
 
 
 def _parse_cell(source):
@@ -517,14 +431,13 @@ def _imported(tree):
 
 
 @functools.cache
-def _imports_of_file(path, changed):
-    """The imports of a file as of a date: the worker of a cluster lives longer than the files stay the same."""
+def _imports_of_file(path):
     return tuple(_imported(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-def _all_modules():
-    for path in _PACKAGE.rglob("*.py"):
-        yield ".".join([_PACKAGE.name, *path.relative_to(_PACKAGE).with_suffix("").parts])
+def _modules_in(folder):
+    paths = [path.relative_to(_PACKAGE.parent).with_suffix("") for path in folder.rglob("*.py")]
+    return [".".join(path.parts).removesuffix(".__init__") for path in paths]
 
 
 def _module_file(name):
@@ -536,3 +449,42 @@ def _module_file(name):
         if candidate.is_file() and candidate.is_relative_to(_PACKAGE):
             return candidate
     return None
+
+
+def _in_repository(path):
+    """Where a module lies below the repository's root, as Git names it."""
+    return path.relative_to(_PACKAGE.parent).as_posix()
+
+
+def changed_pages(project, since):
+    """List the pages that may differ from those of an earlier commit.
+
+    Parameters
+    ----------
+    project : Project
+        The checkout, a Git repository.
+    since : str
+        A branch, tag or commit. Only what was changed after it went its own way counts.
+
+    Returns
+    -------
+    dict of str to str
+        For each page, relative to the site, what changed.
+    """
+    # A name that begins with a hyphen would be taken for an option.
+    command = ["git", "diff", "--name-only", "--end-of-options", f"{since}...HEAD"]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RunnerError(f"since is {since!r}; it must be a commit: {done.stderr.strip().splitlines()[0]}")
+    files = done.stdout.split("\n")[:-1]
+    paths = [PurePosixPath(file) for file in files]
+    pages = {
+        str(path.with_suffix(".html")): "its source"
+        for path in paths
+        if path.parts[0] in ("book", "notebooks") and path.suffix in (".md", ".ipynb")
+    }
+    for name in project.names:
+        modules = reachable_modules(code_cells(read_notebook(project.notebook(name))))
+        if touched := [module for module, path in sorted(modules.items()) if _in_repository(path) in files]:
+            pages.setdefault(f"notebooks/{name}.html", ", ".join(touched))
+    return pages

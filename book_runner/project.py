@@ -1,32 +1,51 @@
 """Where things lie in the book's repository, and reading and writing of its files."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
+import importlib.metadata
 import importlib.resources
 import json
 import os
+import platform
 import tempfile
 from pathlib import Path
 
 import jsonschema
+import nbformat
 
 from course_utils.errors import RunnerError
+from course_utils.results import METADATA_KEY
 
-__all__ = ["Project", "digest", "find_project", "read_json", "read_record", "record_validator", "write_text"]
+__all__ = [
+    "Project",
+    "cores",
+    "digest",
+    "find_project",
+    "machine",
+    "noted",
+    "read_json",
+    "read_notebook",
+    "read_record",
+    "record_validator",
+    "write_text",
+]
+
+_LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-learn",
+              "opencv-python-headless", "matplotlib", "papermill", "jupyter-book")  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Project:
-    """The folders of one checkout.
-
-    Attributes
-    ----------
-    root : pathlib.Path
-        The folder that holds ``_toc.yml`` and ``notebooks/``.
-    """
+    """The folders of one checkout; `root` holds ``_toc.yml`` and ``notebooks/``."""
 
     root: Path
+
+    @property
+    def names(self):
+        """The chapters, sorted."""
+        return sorted(path.stem for path in self.notebooks.glob("*.ipynb"))
 
     @property
     def build(self):
@@ -78,27 +97,34 @@ class Project:
 
 
 def find_project(start=None):
-    """Find the checkout that holds a folder.
-
-    Parameters
-    ----------
-    start : str or pathlib.Path, optional
-        Where to begin; the current folder if not given. Its parents are searched as well.
-
-    Returns
-    -------
-    Project
-
-    Raises
-    ------
-    RunnerError
-        If no folder on the way up holds ``_toc.yml`` and ``notebooks/``.
-    """
+    """Find the checkout that holds a folder, the current one if not given."""
     start = Path(start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
         if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
             return Project(folder)
     raise RunnerError(f"{start} is in no book: neither it nor a folder above holds _toc.yml and notebooks/")
+
+
+def cores():
+    """How many cores this process may use; not every system says more than how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine():
+    """Say where a run takes place: the machine, and the versions of the libraries that shape its numbers."""
+    versions = {}
+    for library in _LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[library] = importlib.metadata.version(library)
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "machine": platform.machine(),
+        "cores": cores(),
+        "threads": int(os.environ.get("OMP_NUM_THREADS") or cores()),
+        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "versions": versions,
+    }
 
 
 def digest(data):
@@ -138,6 +164,21 @@ def read_record(path):
     """Read the record of a run; None if it is absent or is not what :func:`record_validator` takes for one."""
     record = read_json(path)
     return record if record is not None and record_validator().is_valid(record) else None
+
+
+def read_notebook(path):
+    """Read a notebook; damage is told in one line that names the file."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError) as error:
+        raise RunnerError(f"{path.name} is not a valid notebook: {error}") from None
+
+
+def noted(cells, kind):
+    """List what executed cells left for the runner in the metadata of their outputs; see `course_utils.results`."""
+    outputs = (output for cell in cells for output in cell.get("outputs", ()))
+    left = [output.get("metadata", {}).get(METADATA_KEY, {}) for output in outputs]
+    return [dict(each["content"]) for each in left if each.get("kind") == kind]
 
 
 @functools.cache

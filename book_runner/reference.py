@@ -9,27 +9,21 @@ from course_utils.errors import RunnerError
 
 __all__ = ["keep_references"]
 
+# Of the runner: what decides on a notebook's cells, how they are run, and what is recorded of them.
+_MAKE_RESULTS = ("notebooks", "course_utils", "requirements.lock", *(f"book_runner/{name}.py" for name in
+                 ("answers", "execute", "kernel", "plan", "project", "worker")))  # fmt: skip
+
 
 def keep_references(project, only=()):
     """Copy the records of the full profile to ``book/reference/``, with the commit that made them.
 
-    Parameters
-    ----------
-    project : Project
-        The checkout whose full run is kept.
-    only : sequence of str, optional
-        Names of notebooks, or their numbers; all of them if empty.
-
-    Returns
-    -------
-    dict of str to str
-        For each notebook that was *not* kept, why: it has not been run, it failed, or what it was made from has changed
-        since. Its reference stays as it was.
+    Returned is, for each notebook that was *not* kept, why: it has not been run, it failed, or what it was made from
+    has changed since. Its reference stays as it was.
 
     Raises
     ------
     RunnerError
-        If notebooks or package differ from the commit, so that nobody could make the results again.
+        If notebooks, packages or lock differ from the commit, so that nobody could make the results again.
     """
     commit = _commit(project)
     left = {}
@@ -51,7 +45,7 @@ def _commit(project):
     head = git("rev-parse", "HEAD")
     if head.returncode:
         raise RunnerError(f"the commit that made the results is not known: {head.stderr.strip()}")
-    changed = git("diff", "--name-only", "HEAD", "--", "notebooks", "course_utils", "requirements.lock").stdout.split()
+    changed = git("diff", "--name-only", "HEAD", "--", *_MAKE_RESULTS).stdout.split()
     if changed:
         raise RunnerError(f"{', '.join(changed)}: not committed; results that are kept need a commit that makes them")
     return head.stdout.strip()

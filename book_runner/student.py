@@ -10,50 +10,45 @@ import nbformat
 
 from book_runner.answers import exercises
 from book_runner.plan import plan, stale_reasons
-from book_runner.project import read_json
-from course_utils import results
+from book_runner.project import noted, read_json, read_notebook
 from course_utils.errors import RunnerError
 
 __all__ = ["student_edition", "student_notebook"]
 
 
 def student_edition(project, folder, *, profile="quick", only=()):
-    """Write the student edition: each notebook with its solutions emptied, and a self-check for each exercise.
+    """Write the each notebook with its solutions emptied, and a self-check for each exercise.
+
+    The notebooks have been run as they stand: the self-checks compare with what the solutions gave.
 
     Parameters
     ----------
     project : Project
-        The checkout. Its notebooks have been run: the self-checks compare with what the solutions gave.
+        The checkout.
     folder : str or path-like
         Where to write to. It must not exist, or be empty. It appears whole or not at all.
-    profile : {"quick", "full"}, optional
-        Whose results the self-checks compare with.
-    only : sequence of str, optional
-        Names, or unambiguous beginnings of names, of the notebooks wanted; all if empty.
+    profile, only
+        As for :func:`plan.plan`.
 
     Returns
     -------
     dict of str to int
         The notebooks written, and how many exercises each one has.
-
-    Raises
-    ------
-    RunnerError
-        If the folder holds something, or a notebook has not been run as it stands.
     """
     folder = Path(folder).resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunnerError(f"student edition: {folder} is there and not empty; name a new folder")
+        raise RunnerError(f"{folder} is there and not empty; name a new folder")
     if not folder.parent.is_dir():
-        raise RunnerError(f"student edition: {folder.parent} is no folder; the new one is made in an existing one")
+        raise RunnerError(f"{folder.parent} is not a folder; the new one is made in an existing one")
     written, notebooks = {}, {}
     for job in plan(project, profile, only):
         if reasons := stale_reasons(project, job):
-            raise RunnerError(f"student edition: {job.name} must run first ({'; '.join(reasons)}): `course run`")
-        source = nbformat.read(project.notebook(job.name), as_version=4)
-        executed = nbformat.read(project.executed(profile, job.name), as_version=4)
+            raise RunnerError(f"{job.name} must run first ({'; '.join(reasons)}): `course run`")
+        source = read_notebook(project.notebook(job.name))
+        executed = read_notebook(project.executed(profile, job.name))
+        notes = {note["label"]: note for note in noted(executed["cells"], "answer")}
         record = read_json(project.record(profile, job.name))
-        notebooks[job.name] = student_notebook(source, _notes(executed), job.name, _made_from(record))
+        notebooks[job.name] = student_notebook(source, notes, job.name, _made_from(record))
         written[job.name] = len(exercises(source, job.name))
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -85,11 +80,6 @@ def student_notebook(source, notes, name, made_from=""):
     -------
     nbformat.NotebookNode
         A new notebook.
-
-    Raises
-    ------
-    RunnerError
-        If an exercise has no key.
     """
     edition = copy.deepcopy(source)
     cells = edition["cells"]
@@ -98,7 +88,7 @@ def student_notebook(source, notes, name, made_from=""):
         note = notes.get(exercise.label, {})
         if note.get("key") is None:
             raise RunnerError(
-                f"student edition: {name} has no checkable answer to {exercise.label}: none of "
+                f"{name} has no checkable answer to {exercise.label}: none of "
                 f"{', '.join(exercise.candidates)} is a number, a word or a table of these; name one "
                 'in the metadata of the solution cell, {"course": {"answer": "EXPRESSION"}}'
             )
@@ -121,13 +111,6 @@ def _empty(exercise, note, made_from):
         cell["metadata"]["tags"] = tags
         made.append(cell)
     return made
-
-
-def _notes(executed):
-    """What the solutions noted as they ran."""
-    outputs = [output for cell in executed["cells"] for output in cell.get("outputs", [])]
-    left = [output.get("metadata", {}).get(results.METADATA_KEY, {}) for output in outputs]
-    return {each["content"]["label"]: each["content"] for each in left if each.get("kind") == "answer"}
 
 
 def _made_from(record):

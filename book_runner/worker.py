@@ -1,7 +1,7 @@
 """Run one notebook with papermill, in a process of its own, and say after each cell how far it is.
 
-Started by :mod:`book_runner.execute` as ``python -m book_runner.worker JOB.json``. Its working folder
-is the kernel's. Standard output carries one JSON object a line; standard error is the log.
+Started by :func:`execute.perform` as ``python -m book_runner.worker JOB.json``. Its working folder is the kernel's.
+Standard output carries one JSON object per line; standard error is the log.
 """
 
 import datetime
@@ -17,48 +17,58 @@ from pathlib import Path
 
 import papermill
 from nbclient.exceptions import DeadKernelError
-from papermill.engines import NBClientEngine, papermill_engines
+from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from traitlets.config import Config
 
-__all__ = ["end_with_the_runner", "main"]
+from book_runner import kernel
+from book_runner.project import machine, noted, read_notebook
+
+__all__ = ["ReportingEngine", "end_with_the_runner", "main"]
 
 FAILED = 3
 RUNNER_GONE = 4
+REFUSED = 5
 _SAVE_EVERY = 5.0  # seconds
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class ReportingEngine(NBClientEngine):
-    """papermill's engine, with a line of JSON after each cell, and times that a clock set back does not touch.
+class _Progress(NotebookExecutionManager):
+    """Says how many cells are done, keeps time by a clock that nobody sets back, and saves every few seconds.
 
-    It writes what the cells gave every few seconds. papermill does so before and after each cell, which costs a
-    notebook of eighty cells two seconds.
+    papermill saves before and after each cell, which costs a notebook of eighty cells two seconds.
     """
 
+    def __init__(self, nb, **options):
+        self._began, self._clock, self._next_save, self._done = super().now(), time.monotonic(), 0.0, 0
+        super().__init__(nb, progress_bar=False, **options)
+
+    def now(self):
+        return self._began + datetime.timedelta(seconds=time.monotonic() - self._clock)
+
+    def save(self, **options):
+        if self.end_time is not None or time.monotonic() >= self._next_save:
+            super().save(**options)
+            self._next_save = time.monotonic() + _SAVE_EVERY
+
+    def cell_complete(self, cell, **options):
+        super().cell_complete(cell, **options)
+        self._done += 1
+        _say(cell=self._done, of=len(self.nb.cells))
+
+
+class ReportingEngine(NBClientEngine):
+    """papermill's engine, with a :class:`_Progress` in place of its own manager."""
+
     @classmethod
-    def execute_managed_notebook(cls, nb_man, kernel_name, **kwargs):
-        began, clock = nb_man.now(), time.monotonic()
-        nb_man.now = lambda: began + datetime.timedelta(seconds=time.monotonic() - clock)
-        complete, total, done = nb_man.cell_complete, len(nb_man.nb.cells), [0]
-
-        def report(cell, **options):
-            complete(cell, **options)
-            done[0] += 1
-            _say(cell=done[0], of=total)
-
-        nb_man.cell_complete = report
-        save = nb_man.save
-
-        def save_seldom(**options):
-            if (nb_man.now() - nb_man.last_save_time).total_seconds() >= _SAVE_EVERY:
-                save(**options)
-
-        nb_man.save = save_seldom
-        _say(cell=0, of=total)
+    def execute_notebook(cls, nb, kernel_name, output_path=None, progress_bar=False, log_output=False, **options):
+        progress = _Progress(nb, output_path=output_path, log_output=log_output)
+        progress.notebook_start()
+        _say(cell=0, of=len(nb.cells))
         try:
-            return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
+            cls.execute_managed_notebook(progress, kernel_name, log_output=log_output, **options)
         finally:
-            nb_man.save = save  # the engine's last act is to save the whole
+            progress.notebook_complete()
+        return progress.nb
 
 
 def _say(**event):
@@ -78,40 +88,69 @@ def end_with_the_runner():
 
 def main(job_file):
     """Execute the notebook that a job file names; return the exit code."""
-    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    order = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    job = order["job"]
+    _say(environment=machine())
+    if order["check"] and (found := _differences(job)):
+        _say(refused="; ".join(found))
+        return REFUSED
     papermill_engines.register("course", ReportingEngine)
     config = Config()
     # Kernels that start at the same time race for TCP ports; sockets in the file system have no ports.
     config.KernelManager.transport = "ipc"
-    with tempfile.TemporaryDirectory(prefix="course-") as runtime:
-        os.environ["JUPYTER_RUNTIME_DIR"] = runtime
+    arguments, variables = kernel.start_options()
+    # Nor may the path of a socket be long, as the folder for temporary files is on macOS.
+    with tempfile.TemporaryDirectory(prefix="course-", dir="/tmp" if sys.platform == "darwin" else None) as runtime:
+        os.environ |= variables | {"JUPYTER_RUNTIME_DIR": runtime}
         try:
             papermill.execute_notebook(
-                job["input"],
-                job["output"],
-                parameters=job["parameters"],
+                order["input"],
+                order["output"],
+                parameters=job["injected"],
                 engine_name="course",
                 kernel_name="python3",
                 language="python",
                 progress_bar=False,
                 log_output=True,
                 config=config,
+                extra_arguments=arguments,
             )
         except papermill.PapermillExecutionError as error:
             sys.stderr.write(_COLOURS.sub("", str(error)))
-            _say(error=f"{error.ename}: {error.evalue}")
-            return FAILED
+            return _failed(f"{error.ename}: {error.evalue}")
         except DeadKernelError:
-            _say(error="its kernel was killed from outside, as the system does when memory runs out")
-            return FAILED
+            return _failed("its kernel was killed from outside, as the system does when memory runs out")
         except OSError as error:
             # The disk is full, for instance: papermill could not write what the cells gave.
-            _say(error=f"{error.strerror}: {error.filename or job['output']}")
-            return FAILED
+            return _failed(f"{error.strerror}: {error.filename or order['output']}")
         finally:
-            # The kernel has been waited for, so its peak is among this process's children (KiB on Linux).
-            _say(peak_memory_bytes=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+            _say(peak_memory_bytes=_peak_memory())
+    # Data that were not here before may have been fetched by the run.
+    if not all(found.startswith("sha256:") for found in job["parts"]["data"].values()):
+        from book_runner import plan
+
+        cells = read_notebook(Path(order["output"]))["cells"]
+        _say(parts=plan.parts_after_run(plan.Job(**job), noted(cells, "data")))
     return 0
+
+
+def _failed(error):
+    _say(error=error)
+    return FAILED
+
+
+def _differences(job):
+    """Say what is different here from where the run was planned: its record would be of another run than it says."""
+    from book_runner import plan
+
+    here = plan.parts_here(plan.Job(**job))
+    return plan.differences({part: job["parts"][part] for part in here}, here)
+
+
+def _peak_memory():
+    """The largest memory of the kernel: it has been waited for, so it is among this process's children."""
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, KiB elsewhere
 
 
 if __name__ == "__main__":

@@ -5,37 +5,28 @@ parameters for every image; and returns a new batch of the same shape and dtype.
 the images is changed. Strengths are in honest units: degrees, pixels, shares of the range of grey values. A
 strength of 0 returns the batch as it was, bit by bit.
 
-Chain transforms with :func:`compose`, feed them to ``model.fit`` with :func:`AugmentedBatches`, or let Keras'
-own layers do it inside the model with :func:`augmentation_layer`.
+Chain transforms with :func:`compose`, and feed them to ``model.fit`` with :func:`AugmentedBatches`.
 """
 
 import math
 from functools import lru_cache, partial
 
-import cv2
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import ndtri
 
-from course_utils.errors import ArgumentError, check_choice, check_integer, check_number
+from course_utils.errors import ArgumentError, check_integer, check_number, require
 
 __all__ = [
     "AugmentedBatches",
     "add_noise",
-    "augmentation_layer",
-    "brightness",
     "compose",
-    "contrast",
     "cutout",
     "flip_horizontal",
     "flip_vertical",
     "random_crop",
     "rotate",
-    "translate",
-    "zoom",
 ]
 
-_BORDERS = {"zero": "constant", "edge": "edge", "reflect": "reflect"}
 _DTYPES = (np.uint8, np.float32, np.float64)
 
 # Resampling works through the batch in parts of so many pixels: their coordinates stay in the cache, and neither NumPy
@@ -55,7 +46,7 @@ def flip_horizontal(x, *, probability=0.5, rng):
     x : ndarray of uint8 or float, shape (n, h, w, c)
         Images; floats in [0, 1].
     probability : float
-        Share of the images that are flipped, on average.
+        Share of the images that are changed, on average.
     rng : numpy.random.Generator
         Source of randomness.
 
@@ -66,18 +57,17 @@ def flip_horizontal(x, *, probability=0.5, rng):
     Raises
     ------
     ArgumentError
-        If `x` is no such batch, or another argument is outside its bounds.
+        If `x` is not such a batch, or another argument is outside its bounds.
 
     Examples
     --------
-    >>> import numpy as np
     >>> x = np.arange(6, dtype=np.uint8).reshape(1, 2, 3, 1)
     >>> flip_horizontal(x, probability=1, rng=np.random.default_rng(0))[0, :, :, 0]
     array([[2, 1, 0],
            [5, 4, 3]], dtype=uint8)
     """
-    x = _checked_batch("flip_horizontal", x)
-    return _sometimes("flip_horizontal", x, _mirrored, strength=1, probability=probability, rng=rng)
+    x = _checked_batch(x)
+    return _sometimes(x, lambda images: images[:, :, ::-1].copy(), strength=1, probability=probability, rng=rng)
 
 
 def flip_vertical(x, *, probability=0.5, rng):
@@ -86,173 +76,46 @@ def flip_vertical(x, *, probability=0.5, rng):
     Parameters
     ----------
     x, probability, rng
-        As in :func:`flip_horizontal`.
-
-    Returns
-    -------
-    ndarray of x.dtype, shape (n, h, w, c)
-
-    Raises
-    ------
-    ArgumentError
-        If `x` is no such batch, or another argument is outside its bounds.
+        As in :func:`flip_horizontal`, as are the result and its errors.
 
     Examples
     --------
-    >>> import numpy as np
     >>> x = np.arange(6, dtype=np.uint8).reshape(1, 2, 3, 1)
     >>> flip_vertical(x, probability=1, rng=np.random.default_rng(0))[0, :, :, 0]
     array([[3, 4, 5],
            [0, 1, 2]], dtype=uint8)
     """
-
-    def flipped(images):
-        return images[:, ::-1].copy()
-
-    x = _checked_batch("flip_vertical", x)
-    return _sometimes("flip_vertical", x, flipped, strength=1, probability=probability, rng=rng)
+    x = _checked_batch(x)
+    return _sometimes(x, lambda images: images[:, ::-1].copy(), strength=1, probability=probability, rng=rng)
 
 
-def translate(x, *, pixels, border="zero", probability=1.0, rng):
-    """Shift each image by whole pixels, up or down and left or right.
+def rotate(x, *, degrees, probability=1.0, rng):
+    """Turn each image about its middle, with linear interpolation; the corners that come free are black.
 
     Parameters
     ----------
-    x : ndarray of uint8 or float, shape (n, h, w, c)
-        Images; floats in [0, 1].
-    pixels : int or pair of int
-        Largest shift, the same both ways or (rows, columns). Shifts are uniform over the whole numbers from
-        ``-pixels`` to ``pixels``.
-    border : {"zero", "edge", "reflect"}
-        What fills the space: black, the outermost pixels, or the image mirrored at them.
-    probability : float
-        Share of the images that are shifted, on average.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of x.dtype, shape (n, h, w, c)
-
-    Raises
-    ------
-    ArgumentError
-        If `x` is no such batch, or another argument is outside its bounds.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.arange(1, 10, dtype=np.uint8).reshape(1, 3, 3, 1)
-    >>> translate(x, pixels=(0, 1), rng=np.random.default_rng(2))[0, :, :, 0]
-    array([[0, 1, 2],
-           [0, 4, 5],
-           [0, 7, 8]], dtype=uint8)
-    """
-    x = _checked_batch("translate", x)
-    height, width = _pair("translate", "pixels", pixels, minimum=0)
-    check_choice("border", border, _BORDERS)
-
-    def shifted(images):
-        n, h, w, c = images.shape
-        frames = sliding_window_view(_bordered(images, height, width, border), (h, w, c), axis=(1, 2, 3))
-        down, across = rng.integers(0, [[2 * height + 1], [2 * width + 1]], (2, n))
-        return frames[np.arange(n), down, across, 0]
-
-    strength = max(height, width)
-    return _sometimes("translate", x, shifted, strength=strength, probability=probability, rng=rng)
-
-
-def rotate(x, *, degrees, border="zero", probability=1.0, rng):
-    """Turn each image about its middle, with linear interpolation.
-
-    Parameters
-    ----------
-    x : ndarray of uint8 or float, shape (n, h, w, c)
-        Images; floats in [0, 1].
+    x, probability, rng
+        As in :func:`flip_horizontal`, as are the result and its errors.
     degrees : float
-        Largest angle, from 0 to 180. Angles are uniform from ``-degrees`` to ``degrees``.
-    border : {"zero", "edge", "reflect"}
-        What fills the corners: black, the outermost pixels, or the image mirrored at them.
-    probability : float
-        Share of the images that are turned, on average.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of x.dtype, shape (n, h, w, c)
-
-    Raises
-    ------
-    ArgumentError
-        If `x` is no such batch, or another argument is outside its bounds.
+        Angles are uniform from ``-degrees`` to ``degrees``, which is from 0 to 180.
 
     Examples
     --------
-    >>> import numpy as np
     >>> x = np.zeros((2, 28, 28, 1), dtype=np.float32)
     >>> x[:, 13:15, 4:24] = 1
     >>> turned = rotate(x, degrees=30, rng=np.random.default_rng(2))
     >>> [image[:, 6].argmax().item() for image in turned]
     [11, 17]
     """
-    x = _checked_batch("rotate", x)
+    x = _checked_batch(x)
     degrees = check_number("degrees", degrees, minimum=0, maximum=180)
-    check_choice("border", border, _BORDERS)
 
     def turned(images):
         angles = np.deg2rad(rng.uniform(-degrees, degrees, len(images)))
         cos, sin = np.cos(angles), np.sin(angles)
-        return _warped(images, np.array([[cos, -sin], [sin, cos]]), border=border)
+        return _warped(images, np.array([[cos, -sin], [sin, cos]]))
 
-    return _sometimes("rotate", x, turned, strength=degrees, probability=probability, rng=rng)
-
-
-def zoom(x, *, amount, border="zero", probability=1.0, rng):
-    """Enlarge or shrink each image about its middle, with linear interpolation.
-
-    Parameters
-    ----------
-    x : ndarray of uint8 or float, shape (n, h, w, c)
-        Images; floats in [0, 1].
-    amount : float
-        Largest change of size, from 0 to 0.9. Factors are uniform from ``1 - amount`` (smaller) to ``1 +
-        amount`` (larger), the same for height and width.
-    border : {"zero", "edge", "reflect"}
-        What surrounds a smaller image: black, the outermost pixels, or the image mirrored at them.
-    probability : float
-        Share of the images that are zoomed, on average.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of x.dtype, shape (n, h, w, c)
-
-    Raises
-    ------
-    ArgumentError
-        If `x` is no such batch, or another argument is outside its bounds.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.zeros((2, 28, 28, 1), dtype=np.float32)
-    >>> x[:, 9:19, 9:19] = 1
-    >>> zoomed = zoom(x, amount=0.3, rng=np.random.default_rng(1))
-    >>> [(image[13] > 0.5).sum().item() for image in zoomed]
-    [8, 12]
-    """
-    x = _checked_batch("zoom", x)
-    amount = check_number("amount", amount, minimum=0, maximum=0.9)
-    check_choice("border", border, _BORDERS)
-
-    def zoomed(images):
-        step = 1 / rng.uniform(1 - amount, 1 + amount, len(images))
-        none = np.zeros_like(step)
-        return _warped(images, np.array([[step, none], [none, step]]), border=border)
-
-    return _sometimes("zoom", x, zoomed, strength=amount, probability=probability, rng=rng)
+    return _sometimes(x, turned, strength=degrees, probability=probability, rng=rng)
 
 
 def random_crop(x, *, min_size, probability=1.0, rng):
@@ -260,39 +123,24 @@ def random_crop(x, *, min_size, probability=1.0, rng):
 
     Parameters
     ----------
-    x : ndarray of uint8 or float, shape (n, h, w, c)
-        Images; floats in [0, 1].
+    x, probability, rng
+        As in :func:`flip_horizontal`, as are the result and its errors.
     min_size : int or pair of int
         Smallest side of the rectangle in pixels, the same both ways or (height, width). Its height is uniform
         from there to ``h``, its width to ``w``, and so is its place. At the full size nothing is cut.
-    probability : float
-        Share of the images that are cropped, on average.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of x.dtype, shape (n, h, w, c)
-
-    Raises
-    ------
-    ArgumentError
-        If `x` is no such batch, or another argument is outside its bounds.
 
     Examples
     --------
-    >>> import numpy as np
     >>> x = np.zeros((1, 28, 28, 1), dtype=np.uint8)
     >>> x[:, :, 14:] = 200
     >>> cropped = random_crop(x, min_size=(28, 7), rng=np.random.default_rng(1))
     >>> (cropped[0, 0, :, 0] > 100).sum().item()
     17
     """
-    x = _checked_batch("random_crop", x)
+    x = _checked_batch(x)
     full = np.array(x.shape[1:3])
-    least = np.array(_pair("random_crop", "min_size", min_size, minimum=1))
-    if (least > full).any():
-        raise ArgumentError(f"min_size is {min_size!r}; it must be at most the images' {full[0]}x{full[1]} pixels")
+    least = _sides("min_size", min_size, full, minimum=1)
+    cv2 = require("cv2", "course")
 
     def cropped(images):
         n, h, w, c = images.shape
@@ -306,73 +154,60 @@ def random_crop(x, *, min_size, probability=1.0, rng):
         # Cubic interpolation overshoots at edges. OpenCV clips that for bytes.
         return result if result.dtype == np.uint8 else np.clip(result, 0, 1, out=result)
 
-    strength = (full - least).max()
-    return _sometimes("random_crop", x, cropped, strength=strength, probability=probability, rng=rng)
+    return _sometimes(x, cropped, strength=(full - least).max(), probability=probability, rng=rng)
 
 
 # -- changing values -----------------------------------------------------------------------------------------
 
 
 def cutout(x, *, max_size, values=(0.0, 1.0), probability=1.0, rng):
-    """Cover a random rectangle of each image with one random colour, as in DeVries and Taylor, or Zhong et al.
+    """Cover a random rectangle of each image with one random colour.
 
     Parameters
     ----------
-    x : ndarray of uint8 or float, shape (n, h, w, c)
-        Images; floats in [0, 1].
+    x, probability, rng
+        As in :func:`flip_horizontal`, as are the result and its errors.
     max_size : int or pair of int
         Largest side of the rectangle in pixels, the same both ways or (height, width). Sides are uniform from
         1 to there, the place is uniform over those inside the image.
     values : pair of float
         The colour's channels are uniform between these shares of the full range: ``(0, 0)`` is always black.
-    probability : float
-        Share of the images that are covered, on average.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of x.dtype, shape (n, h, w, c)
-
-    Raises
-    ------
-    ArgumentError
-        If `x` is no such batch, or another argument is outside its bounds.
 
     References
     ----------
-    DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout",
-    arXiv:1708.04552, 2017 (squares of one size and colour, partly outside).
-
-    Zhong et al., "Random erasing data augmentation", AAAI 2020 (random rectangles and colours, inside).
+    DeVries and Taylor, arXiv:1708.04552, 2017 (squares of one size and colour, partly outside); Zhong et al.,
+    "Random erasing data augmentation", AAAI 2020 (random rectangles and colours, inside).
 
     Examples
     --------
-    >>> import numpy as np
     >>> x = np.zeros((1, 3, 5, 1))
     >>> cutout(x, max_size=3, values=(1, 1), rng=np.random.default_rng(1))[0, :, :, 0]
     array([[1., 1., 1., 0., 0.],
            [1., 1., 1., 0., 0.],
            [1., 1., 1., 0., 0.]])
     """
-    x = _checked_batch("cutout", x)
+    x = _checked_batch(x)
     full = np.array(x.shape[1:3])
-    most = np.array(_pair("cutout", "max_size", max_size, minimum=0))
-    if (most > full).any():
-        raise ArgumentError(f"max_size is {max_size!r}; it must be at most the images' {full[0]}x{full[1]} pixels")
-    low, high = _value_range(values)
+    most = _sides("max_size", max_size, full, minimum=0)
+    if not isinstance(values, (list, tuple)) or len(values) != 2:
+        raise ArgumentError(f"values is {values!r}; it must be a pair (low, high)")
+    low, high = (check_number("values", value, minimum=0, maximum=1) for value in values)
+    if low > high:
+        raise ArgumentError(f"values is {values!r}; the first must not be above the second")
 
     def covered(images):
         n, _, _, c = images.shape
         sizes = rng.integers(1, most[:, None], (2, n), endpoint=True)
         rectangles = _placed(sizes, full, rng)
-        colours = _in_units_of(images.dtype, rng.uniform(low, high, (n, c)))
+        colours = rng.uniform(low, high, (n, c))
+        if images.dtype == np.uint8:
+            colours = np.rint(colours * 255)
         result = images.copy()
         for image, (top, left, bottom, right), colour in zip(result, rectangles, colours, strict=True):
             image[top:bottom, left:right] = colour
         return result
 
-    return _sometimes("cutout", x, covered, strength=most.min(), probability=probability, rng=rng)
+    return _sometimes(x, covered, strength=most.min(), probability=probability, rng=rng)
 
 
 def add_noise(x, *, std, probability=1.0, rng):
@@ -380,39 +215,25 @@ def add_noise(x, *, std, probability=1.0, rng):
 
     Parameters
     ----------
-    x : ndarray of uint8 or float, shape (n, h, w, c)
-        Images; floats in [0, 1].
+    x, probability, rng
+        As in :func:`flip_horizontal`, as are the result and its errors.
     std : float
         Standard deviation as a share of the full range: 0.1 is 25.5 grey values of 255. (It is the standard
         deviation, not the variance: 0.01 where 0.1 was meant cannot be seen.)
-    probability : float
-        Share of the images that get noise, on average.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of x.dtype, shape (n, h, w, c)
-
-    Raises
-    ------
-    ArgumentError
-        If `x` is no such batch, or another argument is outside its bounds.
 
     Notes
     -----
-    The noise takes one of 65,536 equally likely values, the quantiles of the normal distribution. Nothing
-    lies beyond 4.3 standard deviations, and drawing it takes a fifth of the time.
+    The noise takes one of 65,536 equally likely quantiles of the normal distribution: none is beyond 4.3
+    standard deviations, and drawing them takes a fifth of the time.
 
     Examples
     --------
-    >>> import numpy as np
     >>> x = np.full((10, 28, 28, 1), 0.5)
     >>> noisy = add_noise(x, std=0.1, rng=np.random.default_rng(0))
     >>> round(float(noisy.std()), 2)
     0.1
     """
-    x = _checked_batch("add_noise", x)
+    x = _checked_batch(x)
     std = check_number("std", std, minimum=0, maximum=1)
 
     def noisy(images):
@@ -422,94 +243,7 @@ def add_noise(x, *, std, probability=1.0, rng):
         noise += images
         return _clipped(noise, images.dtype)
 
-    return _sometimes("add_noise", x, noisy, strength=std, probability=probability, rng=rng)
-
-
-def brightness(x, *, amount, probability=1.0, rng):
-    """Make each image brighter or darker by one number, and clip to the range.
-
-    Parameters
-    ----------
-    x : ndarray of uint8 or float, shape (n, h, w, c)
-        Images; floats in [0, 1].
-    amount : float
-        Largest change, as a share of the full range, from 0 to 1. Changes are uniform from ``-amount`` to
-        ``amount``.
-    probability : float
-        Share of the images that are changed, on average.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of x.dtype, shape (n, h, w, c)
-
-    Raises
-    ------
-    ArgumentError
-        If `x` is no such batch, or another argument is outside its bounds.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.full((4, 1, 1, 1), 100, dtype=np.uint8)
-    >>> brightness(x, amount=0.2, rng=np.random.default_rng(0)).ravel()
-    array([132, 142, 111, 123], dtype=uint8)
-    """
-    x = _checked_batch("brightness", x)
-    amount = check_number("amount", amount, minimum=0, maximum=1)
-
-    def changed(images):
-        change = rng.uniform(-amount, amount, (len(images), 1, 1, 1))
-        change *= 255 if images.dtype == np.uint8 else 1
-        return _clipped(images + change.astype(_working_dtype(images.dtype)), images.dtype)
-
-    return _sometimes("brightness", x, changed, strength=amount, probability=probability, rng=rng)
-
-
-def contrast(x, *, amount, probability=1.0, rng):
-    """Stretch or squeeze the values of each image about their mean, and clip to the range.
-
-    Parameters
-    ----------
-    x : ndarray of uint8 or float, shape (n, h, w, c)
-        Images; floats in [0, 1].
-    amount : float
-        Largest change of the factor, from 0 to 1. Factors are uniform from ``1 - amount`` (flatter) to
-        ``1 + amount``; the mean is that of the image, over all channels.
-    probability : float
-        Share of the images that are changed, on average.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of x.dtype, shape (n, h, w, c)
-
-    Raises
-    ------
-    ArgumentError
-        If `x` is no such batch, or another argument is outside its bounds.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.array([100, 200], dtype=np.uint8).reshape(1, 1, 2, 1)
-    >>> contrast(x, amount=0.9, rng=np.random.default_rng(0)).ravel()
-    array([121, 179], dtype=uint8)
-    """
-    x = _checked_batch("contrast", x)
-    amount = check_number("amount", amount, minimum=0, maximum=1)
-
-    def changed(images):
-        dtype = _working_dtype(images.dtype)
-        factors = rng.uniform(1 - amount, 1 + amount, (len(images), 1, 1, 1)).astype(dtype)
-        means = images.reshape(len(images), -1).mean(axis=1, dtype=dtype).reshape(factors.shape)
-        result = images * factors
-        result += means * (1 - factors)
-        return _clipped(result, images.dtype)
-
-    return _sometimes("contrast", x, changed, strength=amount, probability=probability, rng=rng)
+    return _sometimes(x, noisy, strength=std, probability=probability, rng=rng)
 
 
 # -- putting transforms to work ------------------------------------------------------------------------------
@@ -527,17 +261,10 @@ def compose(*transforms):
     Returns
     -------
     callable
-        ``pipeline(x, rng=rng)``, which runs them in this order.
-
-    Raises
-    ------
-    ArgumentError
-        If one of them cannot be called.
+        ``pipeline(x, rng=rng)``, which runs them in this order; it can be pickled.
 
     Examples
     --------
-    >>> from functools import partial
-    >>> import numpy as np
     >>> pipeline = compose(flip_horizontal, partial(rotate, degrees=5), partial(cutout, max_size=8))
     >>> pipeline(np.zeros((32, 28, 28, 1), dtype=np.uint8), rng=np.random.default_rng(0)).shape
     (32, 28, 28, 1)
@@ -588,7 +315,6 @@ def AugmentedBatches(x, y, *, transform, batch_size, seed, shuffle=True):
 
     Examples
     --------
-    >>> import numpy as np
     >>> x, y = np.zeros((100, 28, 28, 1), dtype=np.uint8), np.arange(100)
     >>> batches = AugmentedBatches(x, y, transform=flip_horizontal, batch_size=32, seed=0)
     >>> len(batches), batches[3][0].shape
@@ -609,7 +335,7 @@ def AugmentedBatches(x, y, *, transform, batch_size, seed, shuffle=True):
 @lru_cache(maxsize=1)
 def _batches_class():
     """Define the class on first use, because its base comes from Keras, which takes seconds to import."""
-    import keras
+    keras = require("keras", "course")
 
     class Batches(keras.utils.PyDataset):
         def __init__(self, x, y, transform, batch_size, seed, shuffle):
@@ -640,97 +366,10 @@ def _batches_class():
     return Batches
 
 
-def augmentation_layer(
-    *,
-    degrees=0.0,
-    translation=0.0,
-    zoom=0.0,
-    brightness=0.0,
-    contrast=0.0,
-    horizontal_flip=False,
-    border="zero",
-    seed,
-):
-    """Build the transforms as a layer that acts in training and lets images pass in inference.
-
-    Parameters
-    ----------
-    degrees : float
-        Largest rotation, from 0 to 180 degrees each way. (Keras' own argument is in turns: 0.1 there is 36
-        degrees.)
-    translation : float
-        Largest shift, as a share of the image's height and width, from 0 to 1.
-    zoom, brightness, contrast : float
-        As `amount` in :func:`zoom`, :func:`brightness`, :func:`contrast`.
-    horizontal_flip : bool
-        Whether to mirror half of the images. Off by default: a mirrored digit is another sign, or none.
-    border : {"zero", "edge", "reflect"}
-        What fills the space that moved pixels leave.
-    seed : int
-        Decides the random parameters.
-
-    Returns
-    -------
-    keras.Sequential
-        Takes float images in [0, 1], shape (n, h, w, c). A call without ``training=True`` lets them pass, which
-        Keras' own layers do not. To load a saved model that holds it in a new process, call this function once before.
-
-    Raises
-    ------
-    ArgumentError
-        If a strength is outside its bounds.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> layer = augmentation_layer(degrees=10, seed=0)
-    >>> x = np.random.default_rng(0).random((2, 8, 8, 1), dtype=np.float32)
-    >>> bool(np.allclose(layer(x), x)), bool(np.allclose(layer(x, training=True), x))
-    (True, False)
-    """
-    limits = {"degrees": 180, "translation": 1, "zoom": 0.9, "brightness": 1, "contrast": 1}
-    for (name, limit), strength in zip(limits.items(), (degrees, translation, zoom, brightness, contrast), strict=True):
-        check_number(name, strength, minimum=0, maximum=limit)
-    check_choice("border", border, _BORDERS)
-    seed = check_integer("seed", seed, minimum=0)
-    import keras
-
-    make = keras.layers
-    fill = {"fill_mode": {"zero": "constant", "edge": "nearest", "reflect": "reflect"}[border]}
-    values = {"value_range": (0.0, 1.0)}
-    # Keras' zoom factor is the change of the part that is seen: 1 / (1 + zoom) - 1 enlarges by 1 + zoom.
-    seen = (1 / (1 + zoom) - 1, 1 / (1 - zoom) - 1)
-    candidates = [
-        (horizontal_flip, partial(make.RandomFlip, "horizontal")),
-        (degrees, partial(make.RandomRotation, degrees / 360, **fill)),
-        (translation, partial(make.RandomTranslation, translation, translation, **fill)),
-        (zoom, partial(make.RandomZoom, seen, **fill)),
-        (brightness, partial(make.RandomBrightness, brightness, **values)),
-        (contrast, partial(make.RandomContrast, contrast, **values)),
-    ]
-    layers = [build(seed=seed + place) for place, (strength, build) in enumerate(candidates) if strength]
-    return _in_training_class()(layers or [make.Identity()], name="augmentation")
+# -- arguments and machinery ---------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1)
-def _in_training_class():
-    """Define the class on first use, as above."""
-    import keras
-
-    @keras.saving.register_keras_serializable(package="course_utils")
-    class InTraining(keras.Sequential):
-        # Keras' random layers take a plain call, model(x), for training. This one must be told that it
-        # trains.
-        def call(self, inputs, training=False, mask=None):
-            return super().call(inputs, training=training, mask=mask)
-
-    return InTraining
-
-
-# -- arguments -----------------------------------------------------------------------------------------------
-
-
-def _checked_batch(function, x):
+def _checked_batch(x):
     x = np.asarray(x)
     if x.ndim != 4 or 0 in x.shape[1:]:
         raise ArgumentError(f"x has shape {x.shape}; it must be (n, h, w, c) with pixels in it")
@@ -742,26 +381,18 @@ def _checked_batch(function, x):
     return x
 
 
-def _pair(function, name, value, *, minimum):
-    values = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+def _sides(name, value, full, *, minimum):
+    """Return (height, width) as an array; they must fit into images of the `full` size."""
+    values = value if isinstance(value, (list, tuple)) else (value, value)
     if len(values) != 2:
         raise ArgumentError(f"{name} is {value!r}; it must be an integer or a pair (rows, columns)")
-    return tuple(check_integer(name, item, minimum=minimum) for item in values)
+    sides = np.array([check_integer(name, item, minimum=minimum) for item in values])
+    if (sides > full).any():
+        raise ArgumentError(f"{name} is {value!r}; it must be at most the images' {full[0]}x{full[1]} pixels")
+    return sides
 
 
-def _value_range(values):
-    if not isinstance(values, (list, tuple)) or len(values) != 2:
-        raise ArgumentError(f"values is {values!r}; it must be a pair (low, high)")
-    low, high = (check_number("values", value, minimum=0, maximum=1) for value in values)
-    if low > high:
-        raise ArgumentError(f"values is {values!r}; the first must not be above the second")
-    return low, high
-
-
-# -- the machinery -------------------------------------------------------------------------------------------
-
-
-def _sometimes(function, x, transform, *, strength, probability, rng):
+def _sometimes(x, transform, *, strength, probability, rng):
     """Apply `transform` to a random share of the images, and to none if its strength is 0.
 
     The transform is given images that it must not change, and returns new ones.
@@ -785,32 +416,14 @@ def _placed(sizes, full, rng):
     return np.concatenate([first, first + sizes]).T.tolist()
 
 
-def _mirrored(images):
-    # To OpenCV the batch is one tall image; it mirrors rows of colour pixels faster than NumPy copies them
-    # backwards.
-    n, h, w, c = images.shape
-    return cv2.flip(np.ascontiguousarray(images).reshape(n * h, w, c), 1).reshape(images.shape)
-
-
-def _bordered(images, rows, columns, border):
-    """Lay `rows` and `columns` of border around each image."""
-    around = ((0, 0), (rows, rows), (columns, columns), (0, 0))
-    if border != "zero":
-        return np.pad(images, around, mode=_BORDERS[border])
-    n, h, w, c = images.shape
-    # np.pad fills with zeros too, in three times the time.
-    result = np.zeros((n, h + 2 * rows, w + 2 * columns, c), dtype=images.dtype)
-    result[:, rows : rows + h, columns : columns + w] = images
-    return result
-
-
-def _warped(images, linear, *, border):
+def _warped(images, linear):
     """Resample each image at ``linear @ (position - middle) + middle``, with linear interpolation.
 
-    Coordinates are (row, column); `linear` is (2, 2, n). A part of the batch becomes one tall image, with a border
-    around each of its images as wide as the coordinates reach, so that OpenCV resamples it in one call. Bytes are
+    Coordinates are (row, column); `linear` is (2, 2, n). A part of the batch becomes one tall image, with black
+    around each of its images as far as the coordinates reach, so that OpenCV resamples it in one call. Bytes are
     resampled as floats: OpenCV does that faster, and they are rounded once.
     """
+    cv2 = require("cv2", "course")
     n, h, w, c = images.shape
     coefficients = np.empty((2, n, 3))
     coefficients[:, :, :2] = linear.transpose(0, 2, 1)
@@ -825,7 +438,9 @@ def _warped(images, linear, *, border):
     tall = h + 2 * rows
     per_call = max(1, min(_ROWS_PER_CALL // tall, _PIXELS_PER_CALL // (h * w)))
     for first in range(0, n, per_call):
-        part = _bordered(floats[first : first + per_call], rows, columns, border)
+        inside = floats[first : first + per_call]
+        part = np.zeros((len(inside), tall, w + 2 * columns, c), dtype=floats.dtype)
+        part[:, rows : rows + h, columns : columns + w] = inside
         weights = coefficients[:, first : first + per_call].copy()
         weights[0, :, 2] += rows + tall * np.arange(len(part))
         weights[1, :, 2] += columns
@@ -851,10 +466,6 @@ def _normal_quantiles(dtype):
 
 def _working_dtype(dtype):
     return np.float32 if dtype == np.uint8 else dtype
-
-
-def _in_units_of(dtype, shares):
-    return np.rint(shares * 255).astype(dtype) if dtype == np.uint8 else shares.astype(dtype)
 
 
 def _clipped(values, dtype):

@@ -6,29 +6,25 @@ either, by a plain loop that one can read, by the forms that make it fast, or by
 """
 
 import math
-from functools import lru_cache, reduce
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import fft as scipy_fft
 
-from course_utils.errors import ArgumentError, check_choice, check_integer, check_number
+from course_utils.errors import ArgumentError, check_choice, check_integer, check_number, require
 
 __all__ = ["KERNELS", "METHODS", "convolve", "named_kernel", "output_shape"]
 
 METHODS = ("auto", "loop", "shift", "windows", "im2col", "fft", "opencv")
 """What the `method` of :func:`convolve` may be."""
 
-_MODES = ("correlate", "convolve")
-
 # These two would let a NaN reach pixels whose window does not hold it, or drop it under a zero weight.
 _FINITE_ONLY = ("fft", "opencv")
 
-# im2col copies every pixel once for each weight: it works through blocks of rows of at most so many numbers
-# (32 MB).
+# im2col copies every pixel once for each weight: it works through blocks of rows of at most so many numbers (32 MB).
 _IM2COL_BLOCK = 4_000_000
 
 
@@ -48,81 +44,56 @@ def convolve(image, kernel, *, padding=0, strides=1, dilation=1, mode="correlate
     """Slide a kernel over an image, or over a batch of images, and sum the products.
 
     With ``mode="correlate"``, a kernel of ``kh`` by ``kw`` weights, stride ``s`` and dilation ``d``, the
-    result is ``out[y, x] = sum over i, j of kernel[i, j] * padded[s*y + d*i, s*x + d*j]``.
+    result is ``out[y, x] = sum over i, j of kernel[i, j] * padded[s*y + d*i, s*x + d*j]``, of height
+    ``(h + pad - span) // s + 1`` with ``span = d * (kh - 1) + 1`` (Dumoulin and Visin, arXiv:1603.07285).
 
     Parameters
     ----------
     image : array_like of numbers, shape (h, w), (h, w, c) or (n, h, w, c)
         One channel, one image, or a batch. Booleans count as 0 and 1.
     kernel : array_like of numbers, shape (kh, kw) or (kh, kw, c_in, c_out)
-        Two axes: the same weights for every channel, each channel by itself. Four axes: the weights of a
-        network's layer, summed over the input channels.
-    padding : int, str, pair of int, or pair of pairs of int
-        Zeros laid around the image: the same number on every side (the default, 0, is what Keras calls
-        "valid"); ``(rows, columns)``; ``((top, bottom), (left, right))``; ``"same"`` for a result of the
-        image's size divided by the stride and rounded up, where an odd zero goes to the bottom and the right
-        as in Keras; ``"full"`` for every position at which kernel and image overlap.
+        With two axes, each channel by itself; with four, as a network's layer: summed over the input channels.
+    padding : int, pair of int, pair of pairs of int, or str
+        Zeros laid around the image: on every side (0, the default, is Keras' "valid"), ``(rows, columns)``, or
+        ``((top, bottom), (left, right))``; ``"same"`` for a result of the image's size divided by the stride and
+        rounded up, as in Keras; ``"full"`` for every position at which kernel and image overlap.
     strides, dilation : int or pair of int
         Steps between neighbouring results, and between neighbouring weights, in pixels (rows, columns).
     mode : {"correlate", "convolve"}
         Whether the kernel is used as it is or turned by 180 degrees.
     method : {"auto", "loop", "shift", "windows", "im2col", "fft", "opencv"}
-        How to compute it. They differ in speed and rounding only. ``"loop"`` is the definition, one output
-        pixel at a time; ``"shift"`` adds one shifted image per weight; ``"windows"`` contracts a view of all
-        windows with einsum; ``"im2col"`` copies the windows into the rows of a matrix; ``"fft"`` multiplies
-        spectra; ``"opencv"`` calls ``cv2.filter2D``. ``"auto"`` picks the one that is fast for the shapes at
-        hand.
+        They differ in speed and rounding only. "loop" is the definition, pixel by pixel; "shift" adds one shifted
+        image per weight; "windows" contracts a view of all windows with einsum; "im2col" copies the windows into
+        rows of a matrix; "fft" multiplies spectra; "opencv" is ``cv2.filter2D``; "auto" picks one by the shapes.
 
     Returns
     -------
     ndarray of float32 or float64, shape (oh, ow), (oh, ow, c) or (n, oh, ow, c)
-        float32 if `image` is float16 or float32, else float64: an image of bytes never wraps around or gets
-        clipped.
+        float32 if `image` is float16 or float32, else float64: an image of bytes never wraps around.
 
     Raises
     ------
     ArgumentError
-        If an argument is not of the kind above, if image or kernel has no pixels, if the channels do not
-        match, if the kernel spans more than the padded image, or if image or kernel has NaN or infinite
-        values and `method` is ``"fft"`` or ``"opencv"``. The other methods give NaN exactly where a window
-        holds one.
-
-    Notes
-    -----
-    The size of the result is ``(h + pad - span) // stride + 1`` with ``span = dilation * (kh - 1) + 1``, as in
-    Dumoulin and Visin.
-
-    References
-    ----------
-    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285, 2016.
+        If an argument is not as above, the channels do not match, the kernel spans more than the padded image, or
+        values are not finite and `method` is "fft" or "opencv". Elsewhere NaN stays in the windows that hold it.
 
     Examples
     --------
-    >>> import numpy as np
     >>> image = np.array([[0, 0, 0, 0], [0, 0, 255, 255], [0, 0, 255, 255]], dtype=np.uint8)
     >>> convolve(image, [[-1, 1]])
     array([[  0.,   0.,   0.],
            [  0., 255.,   0.],
            [  0., 255.,   0.]])
-    >>> convolve(image, [[-1, 1]], mode="convolve")
-    array([[   0.,    0.,    0.],
-           [   0., -255.,    0.],
-           [   0., -255.,    0.]])
-    >>> convolve(image, np.ones((3, 3, 1, 8)), padding="same")
-    Traceback (most recent call last):
-    ...
-    course_utils.errors.ArgumentError: kernel has shape (3, 3, 1, 8), image has shape (3, 4); a
-    kernel with four axes needs an image with a channel axis
+    >>> convolve(image, [[-1, 1]], mode="convolve").min().item()
+    -255.0
     """
     image, kernel = _numbers("image", image), _numbers("kernel", kernel)
-    if mode not in _MODES:
-        check_choice("mode", mode, _MODES)
-    if method not in METHODS:
-        check_choice("method", method, METHODS)
-    geometry = _geometry("convolve", image.shape, kernel.shape, padding, strides, dilation)
+    check_choice("mode", mode, ("correlate", "convolve"))
+    check_choice("method", method, METHODS)
+    geometry = _checked_geometry(image.shape, kernel.shape, padding, strides, dilation)
     dtype = np.float32 if image.dtype.char in "ef" else np.float64
     kernel = np.ascontiguousarray(kernel[::-1, ::-1] if mode == "convolve" else kernel, dtype=dtype)
-    finite = _all_finite(image) and _all_finite(kernel)
+    finite = np.isfinite(kernel).all() and (image.dtype.kind != "f" or np.isfinite(image).all())
     if method == "auto":
         method = geometry.fastest if finite or geometry.fastest not in _FINITE_ONLY else "shift"
     elif method in _FINITE_ONLY and not finite:
@@ -143,19 +114,13 @@ def output_shape(image_shape, kernel_shape, *, padding=0, strides=1, dilation=1)
     Parameters
     ----------
     image_shape, kernel_shape : sequence of int
-        As :func:`convolve` takes them: (h, w), (h, w, c) or (n, h, w, c), and (kh, kw) or (kh, kw, c_in,
-        c_out).
+        The shapes of `image` and `kernel`.
     padding, strides, dilation
-        As in :func:`convolve`.
+        As in :func:`convolve`, as are the errors.
 
     Returns
     -------
     tuple of int
-
-    Raises
-    ------
-    ArgumentError
-        As :func:`convolve`.
 
     Examples
     --------
@@ -166,7 +131,7 @@ def output_shape(image_shape, kernel_shape, *, padding=0, strides=1, dilation=1)
     """
     image_shape = _shape("image_shape", image_shape)
     kernel_shape = _shape("kernel_shape", kernel_shape)
-    size = _geometry("output_shape", image_shape, kernel_shape, padding, strides, dilation).size
+    size = _checked_geometry(image_shape, kernel_shape, padding, strides, dilation).size
     batch = image_shape[:1] if len(image_shape) == 4 else ()
     channels = kernel_shape[3:] if len(kernel_shape) == 4 else image_shape[2:][-1:]
     return batch + size + channels
@@ -228,8 +193,6 @@ def named_kernel(name, *, size=3, sigma=None):
     array([[ 0., -1.,  0.],
            [-1.,  5., -1.],
            [ 0., -1.,  0.]])
-    >>> float(named_kernel("gaussian", size=5, sigma=1.0).sum().round(12))
-    1.0
     """
     check_choice("name", name, KERNELS)
     size = check_integer("size", size, minimum=1)
@@ -244,13 +207,7 @@ def named_kernel(name, *, size=3, sigma=None):
     if name == "box":
         return np.full((size, size), 1.0 / size**2)
     if name == "identity":
-        kernel = np.zeros((size, size))
-        kernel[size // 2, size // 2] = 1.0
-        return kernel
-    return _gaussian(size, sigma)
-
-
-def _gaussian(size, sigma):
+        return np.pad([[1.0]], size // 2)
     if sigma is None:
         sigma = 0.3 * ((size - 1) / 2 - 1) + 0.8
     elif check_number("sigma", sigma) <= 0:
@@ -259,9 +216,6 @@ def _gaussian(size, sigma):
     bell = np.exp(-(offsets**2) / (2.0 * sigma**2))
     bell /= bell.sum()
     return np.outer(bell, bell)
-
-
-# -- arguments -----------------------------------------------------------------------------------------------
 
 
 def _numbers(name, value):
@@ -274,15 +228,6 @@ def _numbers(name, value):
     return array
 
 
-def _all_finite(array):
-    if array.dtype.kind != "f":
-        return True
-    # One pass at memory speed, on one thread: waking the threads of a dot product can take longer than the convolution.
-    # Only a norm that overflowed needs the look at each value.
-    plain = array.ndim == 2 and array.dtype.char in "fd"
-    return (plain and math.isfinite(cv2.norm(array))) or bool(np.isfinite(array).all())
-
-
 def _shape(name, value):
     try:
         sides = tuple(value)
@@ -291,39 +236,56 @@ def _shape(name, value):
     return tuple(check_integer(name, side, minimum=0) for side in sides)
 
 
-def _geometry(function, image_shape, kernel_shape, padding, strides, dilation):
-    try:
-        return _cached_geometry(function, image_shape, kernel_shape, padding, strides, dilation)
-    except TypeError:
-        # An argument that cannot be a key of the cache: a list of numbers is fine, anything else gets its
-        # error.
-        parts = (_as_tuples(part) for part in (padding, strides, dilation))
-        return _cached_geometry.__wrapped__(function, image_shape, kernel_shape, *parts)
+def _checked_geometry(image_shape, kernel_shape, padding, strides, dilation):
+    if isinstance(padding, str):
+        padding = (check_choice("padding", padding, ("same", "full")),) * 2
+    else:
+        padding = tuple(_pair("padding", side, minimum=0) for side in _two("padding", padding))
+    strides, dilation = _pair("strides", strides, minimum=1), _pair("dilation", dilation, minimum=1)
+    return _geometry(image_shape, kernel_shape, padding, strides, dilation)
 
 
-def _as_tuples(value):
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return tuple(_as_tuples(item) for item in value)
+def _two(name, value):
+    """Return one value twice, or a pair as it is."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not isinstance(value, (list, tuple)):
+        return value, value
+    if len(value) != 2:
+        raise ArgumentError(f"{name} is {value!r}; it must be an integer or a pair (rows, columns)")
     return value
 
 
-@lru_cache(maxsize=256, typed=True)
-def _cached_geometry(function, image_shape, kernel_shape, padding, strides, dilation):
-    sides, weights = _checked_sides(function, image_shape, kernel_shape)
-    strides = _pair(function, "strides", strides, minimum=1)
-    dilation = _pair(function, "dilation", dilation, minimum=1)
-    span = tuple(d * (k - 1) + 1 for d, k in zip(dilation, weights, strict=True))
-    before, after = _zeros_around(function, padding, sides, span, strides)
+def _pair(name, value, *, minimum):
+    rows, columns = _two(name, value)
+    return check_integer(name, rows, minimum=minimum), check_integer(name, columns, minimum=minimum)
+
+
+# On small images the arithmetic of shapes would take longer than the sums.
+@lru_cache(maxsize=256)
+def _geometry(image_shape, kernel_shape, padding, strides, dilation):
+    sides, weights = _checked_sides(image_shape, kernel_shape)
+    axes = zip(sides, weights, padding, strides, dilation, strict=True)
+    before, after, span, size = zip(*(_along_one_axis(*axis) for axis in axes), strict=True)
     padded = tuple(map(sum, zip(sides, before, after, strict=True)))
-    if span[0] > padded[0] or span[1] > padded[1]:
+    if min(size) < 1:
         raise ArgumentError(
-            f"kernel spans {span[0]}x{span[1]} pixels, the padded image has "
-            f"{padded[0]}x{padded[1]}; "
+            f"kernel spans {span[0]}x{span[1]} pixels, the padded image has {padded[0]}x{padded[1]}; "
             "the kernel must fit into the padded image"
         )
-    size = tuple((p - w) // s + 1 for p, w, s in zip(padded, span, strides, strict=True))
     fastest = _fastest(sides, padded, span, size, kernel_shape)
     return _Geometry(before, after, strides, dilation, span, size, fastest)
+
+
+def _along_one_axis(side, weights, padding, stride, dilation):
+    """Return the zeros before and after the image, the pixels that the kernel spans, and the number of results."""
+    span = dilation * (weights - 1) + 1
+    if padding == "same":
+        total = max((-(-side // stride) - 1) * stride + span - side, 0)
+        padding = total // 2, total - total // 2
+    elif padding == "full":
+        padding = span - 1, span - 1
+    return *padding, span, (side + sum(padding) - span) // stride + 1
 
 
 def _fastest(sides, padded, span, size, kernel_shape):
@@ -358,7 +320,7 @@ def _opencv_nanoseconds(sides, span, weights):
     return cost
 
 
-def _checked_sides(function, image, kernel):
+def _checked_sides(image, kernel):
     """Check the two shapes; return the (rows, columns) of each."""
     if len(image) not in (2, 3, 4):
         raise ArgumentError(f"image has shape {image}; it must be (h, w), (h, w, c) or (n, h, w, c)")
@@ -380,41 +342,9 @@ def _checked_sides(function, image, kernel):
     return (image[1:3] if len(image) == 4 else image[:2]), kernel[:2]
 
 
-def _pair(function, name, value, *, minimum):
-    if not isinstance(value, tuple):
-        return (check_integer(name, value, minimum=minimum),) * 2
-    if len(value) != 2:
-        raise ArgumentError(f"{name} is {value!r}; it must be an integer or a pair (rows, columns)")
-    return tuple(check_integer(name, item, minimum=minimum) for item in value)
-
-
-def _zeros_around(function, padding, sides, span, strides):
-    """Return the zeros laid before and after the image, each as (rows, columns)."""
-    if isinstance(padding, str):
-        check_choice("padding", padding, ("same", "full"))
-        if padding == "full":
-            return (span[0] - 1, span[1] - 1), (span[0] - 1, span[1] - 1)
-        totals = [
-            max((-(-side // stride) - 1) * stride + extent - side, 0)
-            for side, stride, extent in zip(sides, strides, span, strict=True)
-        ]
-        return tuple(total // 2 for total in totals), tuple(total - total // 2 for total in totals)
-    if isinstance(padding, tuple) and len(padding) == 2:
-        rows, columns = (_pair(function, "padding", item, minimum=0) for item in padding)
-        return (rows[0], columns[0]), (rows[1], columns[1])
-    if isinstance(padding, tuple):
-        raise ArgumentError(
-            f"padding is {padding!r}; it must be an integer, 'same', 'full', (rows, columns) or "
-            "((top, bottom), (left, right))"
-        )
-    both = _pair(function, "padding", padding, minimum=0)
-    return both, both
-
-
 # -- the ways to compute it ----------------------------------------------------------------------------------
-# Each takes images (n, h, w, c_in), weights (kh, kw, c_in, c_out) of the same dtype, and a _Geometry, and
-# returns (n, oh, ow, c_out). They always correlate; convolve() has turned the kernel where that was asked
-# for.
+# Each takes images (n, h, w, c_in), weights (kh, kw, c_in, c_out) of the same dtype, and a _Geometry, and returns
+# (n, oh, ow, c_out). They always correlate; convolve() has turned the kernel where that was asked for.
 
 
 def _in_layer_form(image, kernel, geometry, implementation):
@@ -431,17 +361,9 @@ def _in_layer_form(image, kernel, geometry, implementation):
     return result if image.ndim == 2 else np.ascontiguousarray(np.moveaxis(result, -3, -1))
 
 
-def _padded(batch, geometry, shape=None):
-    """Copy a batch into zeros; `shape` asks for more rows and columns than the padding alone."""
+def _padded(batch, geometry):
     (top, left), (bottom, right) = geometry.before, geometry.after
-    n, h, w, c = batch.shape
-    if shape is None:
-        shape = (h + top + bottom, w + left + right)
-        if shape == (h, w):
-            return batch
-    result = np.zeros((n, *shape, c), dtype=batch.dtype)
-    result[:, top : top + h, left : left + w] = batch
-    return result
+    return np.pad(batch, ((0, 0), (top, bottom), (left, right), (0, 0)))
 
 
 def _windows_of(batch, geometry):
@@ -473,8 +395,7 @@ def _shift(batch, kernel, geometry):
     for i, j in np.ndindex(kernel.shape[:2]):
         top, left = i * rows, j * columns
         shifted = batch[:, top : top + height : down, left : left + width : across]
-        # With one channel the sum over channels is a product, which broadcasting does faster than a matrix
-        # product.
+        # With one channel the sum over channels is a product, which broadcasting does faster than a matrix product.
         result += shifted * kernel[i, j, 0] if kernel.shape[2] == 1 else shifted @ kernel[i, j]
     return result
 
@@ -486,30 +407,24 @@ def _windows(batch, kernel, geometry):
 def _im2col(batch, kernel, geometry):
     windows = _windows_of(_padded(batch, geometry), geometry).transpose(0, 1, 2, 4, 5, 3)
     matrix = kernel.reshape(-1, kernel.shape[3])
-    oh, ow = geometry.size
-    result = np.empty((len(batch), oh, ow, kernel.shape[3]), dtype=batch.dtype)
-    if oh * ow * len(matrix) <= _IM2COL_BLOCK:
-        images, rows = max(1, _IM2COL_BLOCK // (oh * ow * len(matrix))), oh
-    else:
-        images, rows = 1, max(1, _IM2COL_BLOCK // (ow * len(matrix)))
-    for first in range(0, len(batch), images):
-        for top in range(0, oh, rows):
-            block = windows[first : first + images, top : top + rows]
-            target = result[first : first + images, top : top + rows]
-            target[:] = (block.reshape(-1, len(matrix)) @ matrix).reshape(target.shape)
+    result = np.empty((len(batch), *geometry.size, kernel.shape[3]), dtype=batch.dtype)
+    rows = max(1, _IM2COL_BLOCK // (geometry.size[1] * len(matrix)))
+    for image, output in zip(windows, result, strict=True):
+        for top in range(0, len(output), rows):
+            block = image[top : top + rows]
+            output[top : top + rows] = (block.reshape(-1, len(matrix)) @ matrix).reshape(*block.shape[:2], -1)
     return result
 
 
 def _fft(batch, kernel, geometry):
     # A circular correlation as long as the padded image: what wraps around falls outside the result.
-    needed = [h + b + a for h, b, a in zip(batch.shape[1:3], geometry.before, geometry.after, strict=True)]
-    shape = tuple(scipy_fft.next_fast_len(side, real=True) for side in needed)
+    batch = _padded(batch, geometry)
+    shape = tuple(scipy_fft.next_fast_len(side, real=True) for side in batch.shape[1:3])
     (down, across), (oh, ow) = geometry.strides, geometry.size
     spectrum = scipy_fft.rfft2(_dilated(kernel, geometry), shape, axes=(0, 1)).conj()
     result = np.empty((len(batch), oh, ow, kernel.shape[3]), dtype=batch.dtype)
     for image, output in zip(batch, result, strict=True):
-        image_spectrum = scipy_fft.rfft2(_padded(image[None], geometry, shape)[0], axes=(0, 1))
-        product = np.einsum("yxc,yxcd->yxd", image_spectrum, spectrum)
+        product = np.einsum("yxc,yxcd->yxd", scipy_fft.rfft2(image, shape, axes=(0, 1)), spectrum)
         correlation = scipy_fft.irfft2(product, shape, axes=(0, 1))
         output[:] = correlation[: oh * down : down, : ow * across : across]
     return result
@@ -518,34 +433,33 @@ def _fft(batch, kernel, geometry):
 def _opencv(batch, kernel, geometry):
     result = np.empty((len(batch), *geometry.size, kernel.shape[3]), dtype=batch.dtype)
     for image, output in zip(batch, result, strict=True):
-        planes = [np.ascontiguousarray(plane) for plane in np.moveaxis(image, 2, 0)]
         for channel in range(kernel.shape[3]):
-            weights = np.moveaxis(kernel[:, :, :, channel], 2, 0)
-            parts = [_opencv_plane(*pair, geometry) for pair in zip(planes, weights, strict=True)]
-            output[:, :, channel] = reduce(np.add, parts)
+            parts = [
+                _opencv_plane(image[:, :, source], kernel[:, :, source, channel], geometry)
+                for source in range(kernel.shape[2])
+            ]
+            output[:, :, channel] = np.sum(parts, axis=0)
     return result
 
 
 def _opencv_plane(plane, kernel, geometry):
+    cv2 = require("cv2", "course")
     (top, left), (bottom, right), strides, _, span, (oh, ow), _ = geometry
     depth = cv2.CV_32F if kernel.dtype == np.float32 else cv2.CV_64F
     # OpenCV would read bytes by itself, but then it sums in single precision.
-    if plane.dtype != kernel.dtype:
-        plane = plane.astype(kernel.dtype)
+    plane = plane.astype(kernel.dtype, copy=False)
     kernel = _dilated(kernel, geometry)
-    # OpenCV's border of zeros reaches as far as the kernel does: more padding than that is laid around the
-    # image.
+    # OpenCV's border of zeros reaches as far as the kernel does: more padding than that is laid around the image.
     if top + bottom >= span[0] or left + right >= span[1]:
         plane = cv2.copyMakeBorder(plane, top, bottom, left, right, cv2.BORDER_CONSTANT)
         top = left = 0
-    # The anchor is the weight that lies on the pixel: with it at the padding, the first result is the first
-    # window.
+    # The anchor is the weight that lies on the pixel: with it at the padding, the first result is the first window.
     result = cv2.filter2D(plane, depth, kernel, anchor=(left, top), borderType=cv2.BORDER_CONSTANT)
     return result[:: strides[0], :: strides[1]][:oh, :ow]
 
 
 def _dilated(kernel, geometry):
-    (rows, columns) = geometry.dilation
+    rows, columns = geometry.dilation
     if rows == columns == 1:
         return kernel
     result = np.zeros(geometry.span + kernel.shape[2:], dtype=kernel.dtype)

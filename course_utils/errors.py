@@ -226,7 +226,7 @@ def require(name, extra):
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         # Another module that is missing inside an installed one is a fault of its own.
-        if error.name != name.partition(".")[0]:
+        if error.name not in (name, name.partition(".")[0]):
             raise
         raise MissingExtraError(f"this needs {name}: pip install 'course-utils[{extra}]'", name=name) from error
 

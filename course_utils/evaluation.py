@@ -1,20 +1,24 @@
 """How good is a classifier, how sure can we be, and is one better than another?
 
-Everything here works on arrays (NumPy, SciPy, pandas), so it serves any framework: a classifier is a function
-from images to scores or to labels. The results are small frozen objects; :mod:`course_utils.plots` draws them.
+Everything here works on arrays (NumPy, SciPy), so it serves any framework: a classifier is a function from images
+to scores or to labels. The results are small frozen objects; :mod:`course_utils.plots` draws them.
+
+Where an argument is not what a docstring asks for, a function raises an
+:class:`~course_utils.errors.ArgumentError` that says so: arrays that are empty or of unequal length, counts that are
+negative, NaN and infinity.
 """
 
 import hashlib
 import time
+import timeit
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from scipy import special, stats
 
 from course_utils import images
-from course_utils.errors import ArgumentError, check_integer, check_number
+from course_utils.errors import ArgumentError, check_integer, check_number, require
 
 __all__ = [
     "ClassifierReport",
@@ -35,26 +39,22 @@ __all__ = [
     "wilson_interval",
 ]
 
-THUMBNAIL = 16  # side in pixels of the thumbnails in which near duplicates are looked for
+_THUMBNAIL = 16  # side in pixels of the thumbnails in which near duplicates are looked for
+_CROWD = 3  # most training images that are about as close as a near duplicate, itself included
 
 
 def softmax(scores):
-    """Turn scores (logits) into probabilities, row by row.
+    """Turn scores (logits) into probabilities, row by row (``scipy.special.softmax``).
 
     Parameters
     ----------
     scores : array_like of float, shape (..., n_classes)
-        Any finite real numbers.
+        Single precision will do: the answer is computed in double, where two nearly certain answers still differ.
 
     Returns
     -------
     ndarray of float64, shape (..., n_classes)
-        Non-negative; each row sums to 1.
-
-    Raises
-    ------
-    ArgumentError
-        If `scores` is a single number, is empty along its last axis, or holds NaN or infinity.
+        Each row sums to 1.
 
     Examples
     --------
@@ -62,41 +62,29 @@ def softmax(scores):
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    scores = _finite_array("softmax", "scores", scores)
+    scores = _finite_array("scores", scores)
     if scores.ndim == 0 or scores.shape[-1] == 0:
         raise ArgumentError(f"scores has shape {scores.shape}; it must be (..., n_classes), n_classes ≥ 1")
     return special.softmax(scores, axis=-1)
 
 
-def wilson_interval(successes, n, *, confidence=0.95):
-    """Score interval of a proportion (Wilson, 1927): honest near 0 and 1, where "± 2 standard errors" is not.
+def wilson_interval(successes, n):
+    """95% score interval of a proportion (Wilson, 1927): honest near 0 and 1, where "± 2 standard errors" is not.
 
     Parameters
     ----------
-    successes : int or array_like of int
-        Number of successes, for instance of images classified rightly.
-    n : int or array_like of int
-        Number of trials. With ``n = 0`` nothing is known and the interval is 0 to 1.
-    confidence : float
-        Coverage of the interval, between 0 and 1.
+    successes, n : int or array_like of int
+        Numbers of successes and of trials. With ``n = 0`` nothing is known and the interval is 0 to 1.
 
     Returns
     -------
     (low, high) : tuple of float, or of ndarray of float64 where arrays were given
-
-    Raises
-    ------
-    ArgumentError
-        If a count is negative or not whole, `successes` exceeds `n`, or `confidence` is not between 0 and 1.
 
     Examples
     --------
     >>> low, high = wilson_interval(8852, 10_000)
     >>> round(low, 4), round(high, 4)
     (0.8788, 0.8913)
-    >>> low, high = wilson_interval(10, 10)
-    >>> round(low, 3), high
-    (0.722, 1.0)
     """
     successes, n = np.asarray(successes, dtype=float), np.asarray(n, dtype=float)
     for name, value in (("successes", successes), ("n", n)):
@@ -104,7 +92,8 @@ def wilson_interval(successes, n, *, confidence=0.95):
             raise ArgumentError(f"{name} is {value}; counts must be whole numbers of at least 0")
     if np.any(successes > n):
         raise ArgumentError(f"successes is {successes}, n is {n}; successes must be at most n")
-    z = stats.norm.ppf(0.5 + _confidence("wilson_interval", confidence) / 2)
+    # SciPy's binomtest(...).proportion_ci takes a millisecond for each proportion, and none without trials.
+    z = stats.norm.ppf(0.975)
     trials = np.maximum(n, 1)
     share = successes / trials
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
@@ -112,36 +101,23 @@ def wilson_interval(successes, n, *, confidence=0.95):
     # At 0 and at n successes the bound is exactly 0 or 1; rounding would leave it a hair off.
     low = np.where(successes == 0, 0.0, centre - half)
     high = np.where(successes == n, 1.0, centre + half)
-    if low.ndim == 0:
-        return float(low), float(high)
-    return low, high
+    return (low, high) if low.ndim else (float(low), float(high))
 
 
 @dataclass(frozen=True, eq=False)
 class ClassifierReport:
-    """What a classifier did on one set of labelled images; made by :func:`evaluate_classifier`.
+    """What a classifier did on labelled images; made by :func:`evaluate_classifier`.
 
     Attributes
     ----------
     class_names : tuple of str
-        Names of the classes; a label is an index into it.
-    labels : ndarray of int64, shape (n,)
-        True classes, in the order in which the images were given.
-    predictions : ndarray of int64, shape (n,)
-        Predicted classes.
+        A label is an index into it.
+    labels, predictions : ndarray of int64, shape (n,)
+        True and predicted classes, in the order in which the images were given.
     scores : ndarray of float, shape (n, n_classes), or None
-        The scores as the classifier gave them (logits or probabilities); None if it gave labels.
+        As the classifier gave them (logits or probabilities); None if it gave labels.
     seconds : float
         Wall time of all the calls of the classifier; NaN if the predictions were made elsewhere.
-
-    Examples
-    --------
-    >>> report = evaluate_predictions([0, 0, 1, 1], [0, 0, 0, 1], class_names=["cat", "dog"])
-    >>> report
-    <ClassifierReport: accuracy 0.750 (95% interval 0.301 to 0.954) on 4 images of 2 classes>
-    >>> report.confusion
-    array([[2, 1],
-           [0, 1]])
     """
 
     class_names: tuple
@@ -167,10 +143,7 @@ class ClassifierReport:
 
     @property
     def interval(self):
-        """Wilson's 95% interval of the accuracy, a pair of float (low, high).
-
-        It covers the choice of test images only, not that of the seed; see :func:`summarise_seeds` for that.
-        """
+        """Wilson's 95% interval of the accuracy, (low, high); it covers the choice of test images, not the seed's."""
         return wilson_interval(int(self.correct.sum()), self.n)
 
     @cached_property
@@ -181,26 +154,24 @@ class ClassifierReport:
 
     @cached_property
     def confusion_normalised(self):
-        """:attr:`confusion` divided by its row sums; its diagonal is the accuracy per class.
-
-        The row of a class without images is NaN.
-        """
-        return _divide(self.confusion, self.confusion.sum(axis=1, keepdims=True))
+        """:attr:`confusion` by its row sums; the diagonal is the accuracy per class, NaN where it has no images."""
+        return _share(self.confusion, self.confusion.sum(axis=1, keepdims=True))
 
     @cached_property
     def per_class(self):
-        """A DataFrame with one row a class, columns ``precision``, ``recall``, ``f1``, ``support``, ``low``, ``high``.
+        """A DataFrame, one row per class: ``precision``, ``recall``, ``f1``, ``support``, and ``low`` to ``high``.
 
-        ``recall`` is the accuracy per class and ``low`` to ``high`` its 95% Wilson interval. Precision is
-        NaN where the class was never predicted; recall is NaN where it has no images (``support`` 0).
+        ``recall`` is the accuracy per class, with its 95% Wilson interval. It is NaN where a class has no images
+        (``support`` 0), precision where it was never predicted.
         """
         hits, support = np.diag(self.confusion), self.confusion.sum(axis=1)
         predicted = self.confusion.sum(axis=0)
         low, high = wilson_interval(hits, support)
+        pd = require("pandas", "course")
         columns = {
-            "precision": _divide(hits, predicted),
-            "recall": _divide(hits, support),
-            "f1": _divide(2 * hits, support + predicted),
+            "precision": _share(hits, predicted),
+            "recall": _share(hits, support),
+            "f1": _share(2 * hits, support + predicted),
             "support": support,
             "low": np.where(support > 0, low, np.nan),
             "high": np.where(support > 0, high, np.nan),
@@ -213,37 +184,20 @@ class ClassifierReport:
         return float(self.per_class["recall"].mean())
 
     def most_confused(self, k=5):
-        """List the `k` largest confusions.
+        """List the `k` largest confusions, fewer where fewer pairs were confused, as a DataFrame.
 
-        Parameters
-        ----------
-        k : int
-            Most rows to return. Pairs that were never confused are left out, so there may be fewer.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns ``true``, ``predicted``, ``count``, ``share``, the part of the true class's images that went to
-            the wrong class. Largest count first; equal counts in the order of the classes.
-
-        Raises
-        ------
-        ArgumentError
-            If `k` is not a whole number of at least 1.
+        Its columns are ``true``, ``predicted``, ``count`` and ``share``, the part of the true class's images that
+        went to the wrong class. Largest count first; equal counts in the order of the classes.
         """
+        pd = require("pandas", "course")
         k = check_integer("k", k, minimum=1)
-        off_diagonal = self.confusion - np.diag(np.diag(self.confusion))
-        order = np.argsort(-off_diagonal, axis=None, kind="stable")[:k]
-        true, predicted = np.unravel_index(order, off_diagonal.shape)
-        table = pd.DataFrame(
-            {
-                "true": [self.class_names[i] for i in true],
-                "predicted": [self.class_names[j] for j in predicted],
-                "count": off_diagonal[true, predicted],
-                "share": self.confusion_normalised[true, predicted],
-            }
-        )
-        return table[table["count"] > 0]
+        wrong = self.confusion - np.diag(np.diag(self.confusion))
+        order = np.argsort(-wrong, axis=None, kind="stable")[: min(k, np.count_nonzero(wrong))]
+        true, predicted = np.unravel_index(order, wrong.shape)
+        names = np.array(self.class_names)
+        share = self.confusion_normalised[true, predicted]
+        columns = {"true": names[true], "predicted": names[predicted], "count": wrong[true, predicted], "share": share}
+        return pd.DataFrame(columns)
 
     def __repr__(self):
         low, high = self.interval
@@ -259,12 +213,11 @@ def evaluate_classifier(predict, x, y, *, class_names, batch_size=1000):
     Parameters
     ----------
     predict : callable
-        ``predict(images)`` returns scores, shape (m, n_classes), logits or probabilities (the largest wins;
-        of equal ones the first), or labels, shape (m,) of int.
+        ``predict(images)`` returns scores, shape (m, n_classes), the largest wins, or labels, shape (m,) of int.
     x : array_like, shape (n, ...)
         The images, as `predict` wants them.
     y : array_like of int, shape (n,)
-        True classes, 0 to ``n_classes - 1``.
+        True classes, as indices into `class_names`.
     class_names : sequence of str
         Names of the classes.
     batch_size : int or None
@@ -273,23 +226,13 @@ def evaluate_classifier(predict, x, y, *, class_names, batch_size=1000):
     Returns
     -------
     ClassifierReport
-        Its ``seconds`` is the time spent in `predict`, the first call's compilation included: for a fair
-        timing of inference use :func:`time_call`.
-
-    Raises
-    ------
-    ArgumentError
-        If `predict` cannot be called, lengths do not fit, a label is not a class, or a score is NaN or
-        infinite.
+        Its ``seconds`` hold the first call's compilation too: to time inference use :func:`time_call`.
 
     Examples
     --------
-    >>> import numpy as np
     >>> brightness = np.array([[0.1], [0.4], [0.7], [0.9]])
     >>> report = evaluate_classifier(lambda x: np.hstack([0.5 - x, x - 0.5]), brightness, [0, 0, 1, 0],
     ...                              class_names=["dark", "bright"])
-    >>> report.accuracy
-    0.75
     >>> report.most_confused()
         true predicted  count     share
     0   dark    bright      1  0.333333
@@ -304,45 +247,40 @@ def evaluate_classifier(predict, x, y, *, class_names, batch_size=1000):
     outputs = []
     started = time.perf_counter()
     for start in range(0, n, step):
-        outputs.append(np.asarray(predict(x[start : start + step])))
+        batch = x[start : start + step]
+        outputs.append(np.asarray(predict(batch)))
+        if outputs[-1].shape[:1] != (len(batch),):
+            shape = outputs[-1].shape
+            raise ArgumentError(f"predict gave shape {shape} for {len(batch)} images; it must give a row or label each")
     seconds = time.perf_counter() - started
-    for start, output in zip(range(0, n, step), outputs, strict=True):
-        if output.ndim == 0 or len(output) != min(step, n - start):
-            raise ArgumentError(
-                f"predict gave shape {output.shape} for {min(step, n - start)} images; "
-                "it must give one row or one label an image"
-            )
-    return _report("evaluate_classifier", np.concatenate(outputs), y, class_names, seconds)
+    return _report(np.concatenate(outputs), y, class_names, seconds)
 
 
 def evaluate_predictions(predictions, y, *, class_names):
-    """Report on predictions that are already there, for instance after mapping them to other classes.
+    """Report on predictions that are already there, for instance mapped to other classes.
 
     Parameters
     ----------
     predictions : array_like, shape (n,) of int or (n, n_classes) of float
         Predicted labels, or scores.
-    y : array_like of int, shape (n,)
-        True classes, 0 to ``n_classes - 1``.
-    class_names : sequence of str
-        Names of the classes.
+    y, class_names
+        As in :func:`evaluate_classifier`.
 
     Returns
     -------
     ClassifierReport
         Its ``seconds`` is NaN.
 
-    Raises
-    ------
-    ArgumentError
-        As :func:`evaluate_classifier`.
-
     Examples
     --------
-    >>> evaluate_predictions([[0.2, 0.8], [0.6, 0.4]], [1, 1], class_names=["no", "yes"]).correct
-    array([ True, False])
+    >>> report = evaluate_predictions([0, 0, 1, 1], [0, 0, 0, 1], class_names=["cat", "dog"])
+    >>> report
+    <ClassifierReport: accuracy 0.750 (95% interval 0.301 to 0.954) on 4 images of 2 classes>
+    >>> report.confusion
+    array([[2, 1],
+           [0, 1]])
     """
-    return _report("evaluate_predictions", np.asarray(predictions), y, class_names, float("nan"))
+    return _report(np.asarray(predictions), y, class_names, float("nan"))
 
 
 @dataclass(frozen=True)
@@ -354,13 +292,10 @@ class PairedComparison:
     n : int
         Number of images.
     accuracy_a, accuracy_b : float
-        Share that each classified rightly.
     only_a, only_b : int
         Images that only a, or only b, classified rightly. All the evidence is in these.
-    difference : float
-        ``accuracy_a - accuracy_b``.
-    low, high : float
-        95% interval of the difference (Bonett and Price, 2012).
+    difference, low, high : float
+        ``accuracy_a - accuracy_b``, with its 95% interval (Bonett and Price, 2012).
     p_value : float
         McNemar's exact two-sided test of "a and b are equally often right".
     """
@@ -376,6 +311,7 @@ class PairedComparison:
     p_value: float
 
     def _repr_html_(self):
+        pd = require("pandas", "course")
         row = {
             "accuracy of a": f"{self.accuracy_a:.3f}",
             "accuracy of b": f"{self.accuracy_b:.3f}",
@@ -391,8 +327,8 @@ class PairedComparison:
 def compare_paired(correct_a, correct_b):
     """Compare two classifiers image by image on the same test images (McNemar, 1947, exact).
 
-    Images that both get right, or both wrong, say nothing about which is better. That is why two accuracies
-    whose own intervals overlap can still differ clearly.
+    Images that both get right, or both wrong, say nothing about which is better. So two accuracies whose own
+    intervals overlap can still differ clearly.
 
     Parameters
     ----------
@@ -402,33 +338,22 @@ def compare_paired(correct_a, correct_b):
     Returns
     -------
     PairedComparison
-        It speaks of these two trained networks, not of their recipes: another seed gives another network. For
-        that see :func:`summarise_seeds`.
-
-    Raises
-    ------
-    ArgumentError
-        If the arrays are no booleans, are empty, or differ in length.
+        It speaks of these two networks, not of their recipes (:func:`summarise_seeds`): another seed, another network.
 
     Examples
     --------
-    >>> a = [True] * 90 + [False] * 10
-    >>> b = [True] * 80 + [False] * 20
-    >>> comparison = compare_paired(a, b)
+    >>> comparison = compare_paired([True] * 90 + [False] * 10, [True] * 80 + [False] * 20)
     >>> comparison.only_a, comparison.only_b, round(comparison.p_value, 4)
     (10, 0, 0.002)
     """
-    a, b = (
-        _booleans("compare_paired", name, values)
-        for name, values in (("correct_a", correct_a), ("correct_b", correct_b))
-    )
+    a = _vector("correct_a", correct_a, "b", "booleans")
+    b = _vector("correct_b", correct_b, "b", "booleans")
     if len(a) != len(b):
         raise ArgumentError(f"correct_a has {len(a)} entries, correct_b has {len(b)}; both must be of the same images")
     n, only_a, only_b = len(a), int(np.sum(a & ~b)), int(np.sum(b & ~a))
     discordant = only_a + only_b
     p_value = stats.binomtest(only_a, discordant, 0.5).pvalue if discordant else 1.0
-    # Bonett and Price: one image is added to either kind, so that the interval is honest for small counts
-    # too.
+    # Bonett and Price: one image is added to either kind, so that the interval is honest for small counts too.
     share_a, share_b = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)
     half = stats.norm.ppf(0.975) * np.sqrt((share_a + share_b - (share_a - share_b) ** 2) / (n + 2))
     centre = share_a - share_b
@@ -453,10 +378,8 @@ class SeedSummary:
     ----------
     values : ndarray of float64, shape (n,)
         The values, as given.
-    mean : float
-        Their mean.
-    std : float
-        Their standard deviation (divisor n - 1); NaN for one value.
+    mean, std : float
+        Their mean and standard deviation (divisor n - 1; NaN for one value).
     low, high : float
         95% interval of the mean (Student's t); NaN for one value.
     """
@@ -474,10 +397,9 @@ class SeedSummary:
 
     @property
     def next_run(self):
-        """95% prediction interval of one more run, (low, high); NaN for one value.
+        """95% prediction interval of one more run, (low, high), beside which a single reported number belongs.
 
-        A single number, such as one that somebody reports, belongs beside this interval. `low` and `high` say where
-        the *mean* lies, and they close in on it the more runs there are; one more run scatters as much as ever.
+        `low` and `high` close in on the *mean* the more runs there are; one more run scatters as much as ever.
         """
         half = float(stats.t.ppf(0.975, max(self.n - 1, 1)) * self.std * np.sqrt(1 + 1 / self.n))
         return self.mean - half, self.mean + half
@@ -501,18 +423,13 @@ def summarise_seeds(values):
     SeedSummary
         The interval of one run is NaN: a single run says nothing about its own spread.
 
-    Raises
-    ------
-    ArgumentError
-        If there is no value, or one is NaN or infinite.
-
     Examples
     --------
     >>> summary = summarise_seeds([0.88, 0.89, 0.87])
     >>> f"{summary.mean:.3f} ({summary.low:.3f} to {summary.high:.3f})"
     '0.880 (0.855 to 0.905)'
     """
-    values = _vector("summarise_seeds", "values", values)
+    values = _vector("values", values)
     # Summed in a fixed order, so that the order of the seeds does not change a single bit.
     ordered = np.sort(values)
     mean = float(ordered.mean())
@@ -525,47 +442,34 @@ def summarise_seeds(values):
 
 @dataclass(frozen=True, eq=False)
 class Timing:
-    """Wall times of a call; made by :func:`time_call`.
-
-    Attributes
-    ----------
-    seconds : ndarray of float64, shape (repeats,)
-        Seconds of each call, in order, the warm-up calls left out.
-    """
+    """Wall times of a call, `seconds`, an ndarray of float64, shape (repeats,); made by :func:`time_call`."""
 
     seconds: np.ndarray
 
     @property
     def median(self):
-        """Median seconds a call (float), which is what to expect."""
+        """Median seconds per call (float), which is what to expect."""
         return float(np.median(self.seconds))
 
     @property
     def minimum(self):
-        """Least seconds a call (float), which the machine can do when nothing else runs."""
+        """Least seconds per call (float), which the machine can do when nothing else runs."""
         return float(self.seconds.min())
 
 
 def time_call(fn, *, repeats=5, warmup=1):
-    """Time a call, after warm-up calls that pay for compilation and cold caches.
+    """Time a call (``timeit.repeat``), after warm-up calls that pay for compilation and cold caches.
 
     Parameters
     ----------
     fn : callable
         Called without arguments. It must wait for its result (return a NumPy array, not a promise of one).
-    repeats : int
-        Calls to time, at least 1.
-    warmup : int
-        Calls before them, at least 0.
+    repeats, warmup : int
+        Calls to time, at least 1, and calls before them, at least 0.
 
     Returns
     -------
     Timing
-
-    Raises
-    ------
-    ArgumentError
-        If `fn` cannot be called, or a count is too small.
 
     Examples
     --------
@@ -578,12 +482,7 @@ def time_call(fn, *, repeats=5, warmup=1):
     repeats = check_integer("repeats", repeats, minimum=1)
     for _ in range(check_integer("warmup", warmup, minimum=0)):
         fn()
-    seconds = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        fn()
-        seconds.append(time.perf_counter() - started)
-    return Timing(np.array(seconds))
+    return Timing(np.array(timeit.repeat(fn, number=1, repeat=repeats)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -598,8 +497,6 @@ class PowerLawFit:
         The fitted law. With exponent 0.5 four times the data halve the error.
     exponent_interval : tuple of float
         95% interval of the exponent; NaN if there are only two measurements.
-    r_squared : float
-        Share of the variance of the log errors that the law explains.
     """
 
     sizes: np.ndarray
@@ -607,28 +504,15 @@ class PowerLawFit:
     coefficient: float
     exponent: float
     exponent_interval: tuple
-    r_squared: float
 
     def predict(self, sizes):
-        """Extrapolate: the error at other sizes, with the 95% interval of one new measurement there.
+        """Extrapolate: return (error, low, high) at other sizes, with the 95% interval of one new measurement there.
 
-        Parameters
-        ----------
-        sizes : float or array_like of float
-            Training-set sizes, greater than 0.
-
-        Returns
-        -------
-        (error, low, high) : tuple of ndarray of float64, each of the shape of `sizes`
-            The interval trusts that the law goes on to hold. A curve that flattens breaks that trust, so
-            extrapolate to twice the largest size with confidence and to a hundred times with none.
-
-        Raises
-        ------
-        ArgumentError
-            If a size is not positive.
+        `sizes` is a positive float or an array of them; each result has its shape. The interval trusts that the law
+        goes on to hold, and a curve that flattens breaks that trust: extrapolate to twice the largest size with
+        confidence and to a hundred times with none.
         """
-        sizes = _positive("PowerLawFit.predict", "sizes", sizes)
+        sizes = _positive("sizes", sizes)
         x, y = np.log(self.sizes), np.log(self.errors)
         centred = np.log(sizes) - x.mean()
         error = self.coefficient * sizes**-self.exponent
@@ -648,8 +532,7 @@ def fit_power_law(sizes, errors):
     Parameters
     ----------
     sizes : array_like of float, shape (n,)
-        Training-set sizes, greater than 0, at least two different ones. Several seeds: give a size several
-        times.
+        Training-set sizes, greater than 0, at least two different ones. Several seeds: give a size several times.
     errors : array_like of float, shape (n,)
         Test errors (1 - accuracy), greater than 0.
 
@@ -658,22 +541,14 @@ def fit_power_law(sizes, errors):
     PowerLawFit
         By least squares on the logarithms.
 
-    Raises
-    ------
-    ArgumentError
-        If lengths differ, a value is not positive, or there are fewer than two different sizes.
-
     Examples
     --------
     >>> fit = fit_power_law([5_000, 10_000, 20_000, 40_000], [0.51, 0.44, 0.37, 0.32])
-    >>> round(fit.exponent, 2)
-    0.23
     >>> error, low, high = fit.predict(80_000)
     >>> print(f"{error:.2f} ({low:.2f} to {high:.2f})")
     0.27 (0.26 to 0.29)
     """
-    sizes = _positive("fit_power_law", "sizes", _vector("fit_power_law", "sizes", sizes))
-    errors = _positive("fit_power_law", "errors", _vector("fit_power_law", "errors", errors))
+    sizes, errors = _positive("sizes", _vector("sizes", sizes)), _positive("errors", _vector("errors", errors))
     if len(sizes) != len(errors):
         raise ArgumentError(f"sizes has {len(sizes)} values, errors has {len(errors)}; the numbers must be equal")
     if len(np.unique(sizes)) < 2:
@@ -687,52 +562,38 @@ def fit_power_law(sizes, errors):
         coefficient=float(np.exp(line.intercept)),
         exponent=float(-line.slope),
         exponent_interval=(float(-line.slope - half), float(-line.slope + half)),
-        r_squared=float(line.rvalue**2),
     )
 
 
-def divergence_epoch(train, validation, *, higher_is_better=False, threshold=2.0):
-    """Find where two learning curves part: from which epoch on training is better than validation, for good.
+def divergence_epoch(train, validation):
+    """Find where two curves of the loss part: from which epoch on training is better than validation, for good.
 
-    The gap (validation loss minus training loss) is noisy. Its noise is estimated from its third
-    differences `d`, which a smooth trend hardly enters: ``sigma = 1.4826 * median(abs(d)) / sqrt(20)``. The curves
-    have parted at the first epoch from which the gap stays above ``threshold * sigma`` to the end.
+    The noise of the gap (validation minus training) is estimated from its third differences `d`, which a smooth trend
+    hardly enters: ``sigma = 1.4826 * median(abs(d)) / sqrt(20)``. The curves have parted at the first epoch from
+    which the gap stays above ``2 * sigma`` to the end.
 
     Parameters
     ----------
     train, validation : array_like of float, shape (n_epochs,)
-        The two curves, one value an epoch.
-    higher_is_better : bool
-        True for accuracies, False for losses and errors.
-    threshold : float
-        How far above its noise the gap must be, at least 0.
+        The two curves, one value per epoch.
 
     Returns
     -------
     int or None
         The epoch, counted from 1; None if the curves have not parted by the end.
 
-    Raises
-    ------
-    ArgumentError
-        If the curves are empty, differ in length, or hold NaN or infinity.
-
     Examples
     --------
     >>> divergence_epoch([1.0, 0.8, 0.6, 0.4, 0.2], [1.0, 0.8, 0.7, 0.7, 0.8])
     3
-    >>> divergence_epoch([1.0, 0.8, 0.6], [0.9, 0.7, 0.5]) is None
-    True
     """
-    train = _vector("divergence_epoch", "train", train)
-    validation = _vector("divergence_epoch", "validation", validation)
-    threshold = check_number("threshold", threshold, minimum=0)
+    train, validation = _vector("train", train), _vector("validation", validation)
     if len(train) != len(validation):
         raise ArgumentError(f"train has {len(train)} epochs, validation has {len(validation)}; both must have the same")
-    gap = train - validation if higher_is_better else validation - train
+    gap = validation - train
     bends = np.abs(np.diff(gap, n=3))
     noise = 1.4826 * np.median(bends) / np.sqrt(20) if len(bends) else 0.0
-    together = np.flatnonzero(gap <= threshold * noise)
+    together = np.flatnonzero(gap <= 2 * noise)
     first = int(together[-1]) + 1 if len(together) else 0
     return first + 1 if first < len(gap) else None
 
@@ -745,11 +606,8 @@ class LeakageReport:
     ----------
     n_train, n_test : int
         Images compared.
-    exact : ndarray of int64, shape (n_exact, 2)
-        One row a test image that is, byte for byte, a training image: (training index, test index), the first
-        such training image, in the order of the test images.
-    near : ndarray of int64, shape (n_near, 2)
-        The same for near duplicates, exact ones left out.
+    exact, near : ndarray of int64, shape (n, 2)
+        (training index, test index) of copies byte for byte, and of others, in the order of the test images.
     similarity : ndarray of float64, shape (n_near,)
         How alike the pairs in `near` are, 1 at most.
     """
@@ -777,17 +635,15 @@ class LeakageReport:
         )
 
 
-def check_leakage(x_train, x_test, *, min_similarity=0.95, max_crowd=3):
+def check_leakage(x_train, x_test, *, min_similarity=0.95):
     """Look for test images that are in the training set too, byte for byte or nearly.
 
-    Exact duplicates are found by a hash of their bytes. For near ones (re-compressed, brightened, noisy,
-    rescaled) every image becomes a grey thumbnail of 16 x 16 pixels, of which the differences between
-    neighbouring pixels are kept: a perceptual hash without its rounding. The similarity of two images is the
-    cosine of these. Mirrored, turned, or shifted copies are not found.
+    Near duplicates (re-compressed, brightened, noisy, rescaled) are found by grey thumbnails of 16 x 16 pixels, of
+    which the differences between neighbouring pixels are kept: a perceptual hash without its rounding. The similarity
+    of two images is the cosine of these. Mirrored, turned, or shifted copies are not found.
 
-    Simple shapes look alike without being copies: thousands of trousers, or of handwritten ones. So a pair
-    counts as near duplicate only if it stands out, that is, if at most `max_crowd` training images are closer
-    to the test image than twice the distance (1 - similarity) of the closest.
+    Simple shapes, such as trousers, look alike without being copies. So a near duplicate must stand out: at most 3
+    training images are closer to the test image than twice the distance (1 - similarity) of the closest.
 
     Parameters
     ----------
@@ -795,29 +651,18 @@ def check_leakage(x_train, x_test, *, min_similarity=0.95, max_crowd=3):
         The images of both splits, of the same shape and dtype.
     min_similarity : float
         Least similarity of a near duplicate, between 0 and 1.
-    max_crowd : int
-        Most training images that may be about as close as the closest, itself included.
 
     Returns
     -------
     LeakageReport
 
-    Raises
-    ------
-    ArgumentError
-        If a split is empty, or shapes or dtypes differ.
-
     Examples
     --------
-    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> x_train = rng.integers(0, 200, (50, 28, 28), dtype=np.uint8)
     >>> x_test = rng.integers(0, 200, (10, 28, 28), dtype=np.uint8)
-    >>> x_test[3] = x_train[7]
-    >>> x_test[5] = x_train[9] + 20
+    >>> x_test[3], x_test[5] = x_train[7], x_train[9] + 20
     >>> report = check_leakage(x_train, x_test)
-    >>> report
-    <LeakageReport: of 10 test images 1 are exact and 1 near duplicates of one of 50 training images>
     >>> report.exact, report.near
     (array([[7, 3]]), array([[9, 5]]))
     """
@@ -831,16 +676,16 @@ def check_leakage(x_train, x_test, *, min_similarity=0.95, max_crowd=3):
             f"shape {x_test.shape}; image shape and dtype must be equal"
         )
     min_similarity = check_number("min_similarity", min_similarity, minimum=0, maximum=1)
-    max_crowd = check_integer("max_crowd", max_crowd, minimum=1)
     exact = _exact_duplicates(x_train, x_test)
     rest = np.setdiff1d(np.arange(len(x_test)), exact[:, 1])
-    nearest, similarity, crowd = _nearest_lookalike(x_train, x_test[rest], min_similarity)
-    chosen = (similarity >= min_similarity) & (crowd <= max_crowd)
+    nearest, similarity, crowd = _nearest_lookalike(x_train, x_test[rest])
+    chosen = (similarity >= min_similarity) & (crowd <= _CROWD)
     near = np.stack([nearest[chosen], rest[chosen]], axis=1)
     return LeakageReport(len(x_train), len(x_test), exact, near, similarity[chosen])
 
 
 def _exact_duplicates(x_train, x_test):
+    """Index pairs (training, test); of several equal training images the first."""
     seen = {}
     for i, image in enumerate(x_train):
         seen.setdefault(_digest(image), i)
@@ -852,60 +697,51 @@ def _digest(image):
     return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
 
-def _nearest_lookalike(x_train, x_test, min_similarity):
+def _nearest_lookalike(x_train, x_test):
     """For each test image: the most similar training image, how similar, and how many are about as close."""
     train, test = _fingerprints(x_train), _fingerprints(x_test)
-    nearest = np.zeros(len(test), dtype=np.int64)
+    nearest, crowd = np.zeros((2, len(test)), dtype=np.int64)
     similarity = np.zeros(len(test))
-    crowd = np.zeros(len(test), dtype=np.int64)
     for start in range(0, len(test), 500):  # blocks of 500 rows keep the products in 120 MB for 60,000 images
         block = slice(start, start + 500)
         products = test[block] @ train.T
-        nearest[block] = products.argmax(axis=1)
-        best = products[np.arange(len(products)), nearest[block]]
+        nearest[block], best = products.argmax(axis=1), products.max(axis=1)
         similarity[block] = best
-        for row in np.flatnonzero(best >= min_similarity):
-            crowd[start + row] = np.count_nonzero(products[row] >= 1 - 2 * (1 - best[row]))
+        crowd[block] = np.count_nonzero(products >= 1 - 2 * (1 - best[:, None]), axis=1)
     return nearest, similarity, crowd
 
 
 def _fingerprints(x):
     """Unit vectors of differences between neighbouring pixels of grey thumbnails; zeros for a blank image."""
     grey = x.mean(axis=3, dtype=np.float32) if x.ndim == 4 else x.astype(np.float32)
-    small = images.resize(grey[..., None], THUMBNAIL, interpolation="area")[..., 0]
-    size = THUMBNAIL * (THUMBNAIL - 1)
-    across = np.diff(small, axis=2).reshape(-1, size)
-    down = np.diff(small, axis=1).reshape(-1, size)
-    vectors = np.concatenate([across, down], axis=1)
+    small = images.resize(grey[..., None], _THUMBNAIL, interpolation="area")[..., 0]
+    across, down = np.diff(small, axis=2), np.diff(small, axis=1)
+    vectors = np.concatenate([each.reshape(-1, _THUMBNAIL * (_THUMBNAIL - 1)) for each in (across, down)], axis=1)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
 
-def _report(function, output, y, class_names, seconds):
+def _report(output, y, class_names, seconds):
     class_names = tuple(str(name) for name in class_names)
-    labels = _class_labels(function, "y", y, len(class_names))
+    labels = _class_labels("y", y, len(class_names))
     if output.shape[:1] != labels.shape:
         raise ArgumentError(
             f"y has {len(labels)} labels for predictions of shape {output.shape}; the lengths must be equal"
         )
     if output.ndim == 1:
-        predictions = _class_labels(function, "predictions", output, len(class_names))
+        predictions = _class_labels("predictions", output, len(class_names))
         return ClassifierReport(class_names, labels, predictions, None, seconds)
     if output.ndim != 2 or output.shape[1] != len(class_names):
         raise ArgumentError(
             f"predictions have shape {output.shape}; with {len(class_names)} class_names they "
             f"must be (n,) labels or (n, {len(class_names)}) scores"
         )
-    _finite_array(function, "scores", output)
+    _finite_array("scores", output)
     return ClassifierReport(class_names, labels, output.argmax(axis=1), output, seconds)
 
 
-def _class_labels(function, name, values, n_classes):
-    values = np.asarray(values)
-    if values.ndim != 1 or len(values) == 0 or values.dtype.kind not in "iu":
-        raise ArgumentError(
-            f"{name} has shape {values.shape} and dtype {values.dtype}; it must be a non-empty (n,) array of integers"
-        )
+def _class_labels(name, values, n_classes):
+    values = _vector(name, values, "iu", "integers")
     low, high = values.min(), values.max()
     if low < 0 or high >= n_classes:
         raise ArgumentError(
@@ -914,48 +750,34 @@ def _class_labels(function, name, values, n_classes):
     return values.astype(np.int64)
 
 
-def _finite_array(function, name, values):
+def _finite_array(name, values):
     try:
         values = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
-        raise ArgumentError(f"{name} is no array of numbers ({error}); it must be one") from error
+        raise ArgumentError(f"{name} is not an array of numbers ({error}); it must be one") from error
     bad = np.count_nonzero(~np.isfinite(values))
     if bad:
         raise ArgumentError(f"{name} holds {bad} values that are NaN or infinite; all must be finite")
     return values
 
 
-def _confidence(function, confidence):
-    confidence = check_number("confidence", confidence, minimum=0, maximum=1)
-    if confidence in (0.0, 1.0):
-        raise ArgumentError(f"confidence is {confidence:g}; it must lie between 0 and 1, without the ends")
-    return confidence
+def _share(part, whole):
+    """Divide; NaN where both are 0."""
+    with np.errstate(invalid="ignore"):
+        return part / whole
 
 
-def _divide(numerator, denominator):
-    """Divide; NaN where the denominator is 0."""
-    numerator, denominator = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
-    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0)
-
-
-def _vector(function, name, values):
-    values = _finite_array(function, name, values)
-    if values.ndim != 1 or len(values) == 0:
-        raise ArgumentError(f"{name} has shape {values.shape}; it must be (n,), n ≥ 1")
+def _vector(name, values, kinds="f", what="numbers"):
+    values = _finite_array(name, values) if kinds == "f" else np.asarray(values)
+    if values.ndim != 1 or len(values) == 0 or values.dtype.kind not in kinds:
+        raise ArgumentError(
+            f"{name} has shape {values.shape} and dtype {values.dtype}; it must be a non-empty (n,) array of {what}"
+        )
     return values
 
 
-def _positive(function, name, values):
-    values = _finite_array(function, name, values)
+def _positive(name, values):
+    values = _finite_array(name, values)
     if np.any(values <= 0):
         raise ArgumentError(f"{name} has a value of {values.min():g}; all must be greater than 0")
-    return values
-
-
-def _booleans(function, name, values):
-    values = np.asarray(values)
-    if values.ndim != 1 or len(values) == 0 or values.dtype != bool:
-        raise ArgumentError(
-            f"{name} has shape {values.shape} and dtype {values.dtype}; it must be a non-empty (n,) array of booleans"
-        )
     return values

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from course_utils.errors import ArgumentError, check_choice, check_integer
+from course_utils.errors import ArgumentError, check_choice, check_integer, require
 
-__all__ = ["resize", "to_float", "to_grayscale", "vectorise"]
+__all__ = ["check_size", "resize", "to_float", "to_grayscale", "vectorise"]
 
 # ITU-R BT.601 luma, in thousandths, so that uint8 images can be converted in whole numbers.
 _LUMA_RGB = (299, 587, 114)
@@ -12,12 +12,13 @@ _LUMA_RGB = (299, 587, 114)
 # Images are converted this many pixels at a time, so that the wider intermediate values stay in the cache.
 _BLOCK_PIXELS = 1 << 18
 
+# OpenCV's names for them.
 _INTERPOLATIONS = {
-    "nearest": "INTER_NEAREST",
-    "bilinear": "INTER_LINEAR",
-    "bicubic": "INTER_CUBIC",
-    "area": "INTER_AREA",
-    "lanczos": "INTER_LANCZOS4",
+    "nearest": "NEAREST",
+    "bilinear": "LINEAR",
+    "bicubic": "CUBIC",
+    "area": "AREA",
+    "lanczos": "LANCZOS4",
 }
 
 
@@ -27,24 +28,19 @@ def vectorise(x):
     Parameters
     ----------
     x : array_like, shape (n, height, width, channels)
-        A batch of images of any dtype.
+        A batch of images of any dtype; anything else is an ``ArgumentError``.
 
     Returns
     -------
     ndarray, shape (n, height * width * channels)
         The same values and dtype, row by row. A view where NumPy can make one.
 
-    Raises
-    ------
-    ArgumentError
-        If `x` is not a batch of images.
-
     Examples
     --------
     >>> vectorise(np.zeros((5, 28, 28, 1))).shape
     (5, 784)
     """
-    x = _check_batch("vectorise", x)
+    x = _check_batch(x)
     return x.reshape(len(x), x.shape[1] * x.shape[2] * x.shape[3])
 
 
@@ -54,17 +50,12 @@ def to_float(x):
     Parameters
     ----------
     x : array_like of uint8, any shape
-        Images, in a batch or not.
+        Images, in a batch or not. Floats are an ``ArgumentError``: they would be scaled twice.
 
     Returns
     -------
     ndarray of float32, the shape of `x`
         ``x / 255``.
-
-    Raises
-    ------
-    ArgumentError
-        If `x` is not uint8. Images that are floats already would be scaled twice.
 
     Examples
     --------
@@ -85,8 +76,7 @@ def to_grayscale(x, *, channel_order="rgb"):
     x : array_like of uint8 or float, shape (n, height, width, 3)
         Colour images. Grey ones, with 1 channel, come back unchanged.
     channel_order : {"rgb", "bgr"}
-        Which colour stands first. OpenCV reads files as ``"bgr"``; every loader of this package gives
-        ``"rgb"``.
+        Which colour stands first. OpenCV reads files as ``"bgr"``; every loader of this package gives ``"rgb"``.
 
     Returns
     -------
@@ -104,7 +94,7 @@ def to_grayscale(x, *, channel_order="rgb"):
     >>> to_grayscale(blue).item(), to_grayscale(blue, channel_order="bgr").item()
     (29, 76)
     """
-    x = _check_batch("to_grayscale", x)
+    x = _check_batch(x)
     check_choice("channel_order", channel_order, ["rgb", "bgr"])
     if x.shape[3] not in (1, 3):
         raise ArgumentError(f"x has {x.shape[3]} channels; it must have 1 or 3")
@@ -139,10 +129,8 @@ def resize(x, size, *, interpolation="auto"):
     ------
     ArgumentError
         If `x` is not such a batch, `size` is not positive, or `interpolation` is unknown.
-
-    Notes
-    -----
-    The work is OpenCV's ``cv2.resize``, pixel centres at half-integers.
+    MissingExtraError
+        If OpenCV is not installed: the work is its ``cv2.resize``, pixel centres at half-integers.
 
     Examples
     --------
@@ -152,10 +140,9 @@ def resize(x, size, *, interpolation="auto"):
     >>> resize(checks, (4, 6)).shape
     (1, 4, 6, 1)
     """
-    import cv2
-
-    x = _check_batch("resize", x)
-    height, width = _check_size("resize", size)
+    cv2 = require("cv2", "course")
+    x = _check_batch(x)
+    height, width = check_size("size", size)
     check_choice("interpolation", interpolation, ["auto", *_INTERPOLATIONS])
     if x.dtype not in (np.uint8, np.float32, np.float64):
         raise ArgumentError(f"x is of dtype {x.dtype}; it must be uint8, float32 or float64")
@@ -163,12 +150,31 @@ def resize(x, size, *, interpolation="auto"):
         raise ArgumentError(f"x has shape {x.shape}; it must hold images of 1 to 4 channels, not empty ones")
     if interpolation == "auto":
         interpolation = "area" if height <= x.shape[1] and width <= x.shape[2] else "bilinear"
-    flag = getattr(cv2, _INTERPOLATIONS[interpolation])
+    flag = getattr(cv2, f"INTER_{_INTERPOLATIONS[interpolation]}")
     resized = np.empty((len(x), height, width, x.shape[3]), dtype=x.dtype)
     for image, target in zip(x, resized, strict=True):
         # OpenCV drops a single channel's axis.
         target[...] = cv2.resize(image, (width, height), interpolation=flag).reshape(target.shape)
     return resized
+
+
+def check_size(name, size, *, maximum=None):
+    """Return the (height, width) that argument `name` asks for: a pair, or one number for a square, up to `maximum`.
+
+    Raises
+    ------
+    ArgumentError
+        If `size` is not one or two positive whole numbers within the bound.
+
+    Examples
+    --------
+    >>> check_size("size", 28)
+    (28, 28)
+    """
+    pair = (size, size) if np.ndim(size) == 0 else tuple(size)
+    if len(pair) != 2:
+        raise ArgumentError(f"{name} is {size!r}; it must be one integer or (height, width)")
+    return tuple(check_integer(name, side, minimum=1, maximum=maximum) for side in pair)
 
 
 def _luma_of_uint8(x, weights):
@@ -183,15 +189,8 @@ def _luma_of_uint8(x, weights):
     return grey.reshape(*x.shape[:3], 1)
 
 
-def _check_batch(function, x):
+def _check_batch(x):
     x = np.asarray(x)
     if x.ndim != 4:
         raise ArgumentError(f"x has shape {x.shape}; it must be a batch of images, (n, height, width, channels)")
     return x
-
-
-def _check_size(function, size):
-    pair = (size, size) if np.ndim(size) == 0 else tuple(size)
-    if len(pair) != 2:
-        raise ArgumentError(f"size is {size!r}; it must be one integer or (height, width)")
-    return tuple(check_integer("size", side, minimum=1) for side in pair)

@@ -1,35 +1,23 @@
 """What users install, import and read about must agree with itself."""
 
-import ast
+import contextlib
+import json
 import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import course_utils
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-FLOORS = {
-    "errors": 0,
-    **dict.fromkeys(["datasets", "images", "convolution"], 1),
-    # What modules of the second floor were split into stands just below them.
-    "_distances": 1.2,
-    "_rank_counts": 1.3,
-    "_retrieval_core": 1.4,
-    "architecture": 1.5,
-    "training": 1.5,
-    **dict.fromkeys(["models", "metric_learning", "augment", "retrieval", "evaluation"], 2),
-    **dict.fromkeys(["reranking", "retrieval_dask"], 2.5),
-    **dict.fromkeys(["plots", "projector", "results"], 3),
-    "exercises": 3.5,
-    **dict.fromkeys(["runner", "cli"], 4),
-}
 
 
 def requirements(*extras):
@@ -42,14 +30,14 @@ def requirements(*extras):
 def test_conda_users_get_the_same_list():
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     (pip,) = [entry["pip"] for entry in conda if isinstance(entry, dict)]
-    assert sorted(pip) == sorted(set(requirements("tensorflow", "book", "test")))
+    assert sorted(pip) == sorted(set(requirements("course", "tensorflow", "book", "test")))
     assert f"python{PROJECT['requires-python']}" in conda
 
 
 def test_the_lock_covers_every_requirement_with_hashes():
     lock = (ROOT / "requirements.lock").read_text()
     locked = {line.split("==")[0] for line in lock.splitlines() if re.match(r"[a-z0-9_.-]+==", line)}
-    for line in requirements("tensorflow", "book", "cluster", "test"):
+    for line in requirements("course", "tensorflow", "book", "cluster", "test"):
         name = re.match(r"[A-Za-z0-9_.-]+", line)[0].lower().replace("_", "-")
         assert name in locked, name
     entries = re.split(r"\n(?=[a-z0-9])", lock)
@@ -59,20 +47,14 @@ def test_the_lock_covers_every_requirement_with_hashes():
 
 
 def test_only_jupyter_book_has_an_upper_bound():
-    everything = [
-        *PROJECT["dependencies"],
-        *(line for lines in PROJECT["optional-dependencies"].values() for line in lines),
-    ]
+    everything = requirements(*PROJECT["optional-dependencies"])
     bounded = [line for line in everything if "<" in line.split(";")[0] or "==" in line.split(";")[0]]
     assert bounded == ["jupyter-book>=1.0.4.post1,<2"]
 
 
 def test_every_dependency_says_what_it_saves():
     changelog = (ROOT / "CHANGELOG.md").read_text().lower()
-    everything = [
-        *PROJECT["dependencies"],
-        *(line for lines in PROJECT["optional-dependencies"].values() for line in lines),
-    ]
+    everything = requirements(*PROJECT["optional-dependencies"])
     for line in everything:
         name = re.match(r"[A-Za-z0-9_.-]+", line)[0].lower()
         assert re.sub(r"-cpu$", "", name) in changelog, name
@@ -89,65 +71,77 @@ def test_import_is_instant_and_loads_no_framework():
     assert not {"keras", "tensorflow", "numpy", "matplotlib"} & set(modules)
 
 
-@pytest.mark.parametrize("name", [name for name in course_utils.__all__ if name not in ("models", "training")])
-def test_only_models_imports_keras(name):
-    code = f"import sys, course_utils; course_utils.{name}; sys.exit('keras' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def promised(*extras):
+    """Distributions that an installation with these extras brings, and what they need in turn."""
+    found, new = set(), {(Requirement(line).name, "") for line in requirements(*extras)}
+    while new:
+        found |= new
+        new = {pair for name, extra in new for pair in needs(name, extra)} - found
+    return {canonicalize_name(name) for name, _ in found}
+
+
+def needs(name, extra):
+    """What one installed distribution requires: names, each with the extras asked for ("" for none)."""
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        for need in map(Requirement, metadata.requires(name) or []):
+            if need.marker is None or need.marker.evaluate({"extra": extra}):
+                yield from ((need.name, each) for each in ("", *need.extras))
+
+
+IMPORT_ALL = """
+import importlib, importlib.abc, json, sys
+
+refused, names = json.loads(sys.argv[1])
+asked = set()
+
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        asked.add(name)
+        if name.partition(".")[0] in refused:
+            raise ModuleNotFoundError(f"{name} is not promised", name=name)
+
+sys.meta_path.insert(0, Refuse())
+failed = {}
+for name in names:
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        failed[name] = str(error)
+print(json.dumps([failed, sorted(asked)]))
+"""
+
+
+NEED_KERAS = {"course_utils.models", "course_utils.training"}
+BY_EXTRAS = {
+    (): {f"course_utils.{name}" for name in course_utils.__all__} - NEED_KERAS,
+    ("course", "tensorflow"): NEED_KERAS,
+    ("course", "book"): {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "book_runner").rglob("[!_]*.py")
+    },
+}
+
+
+@pytest.mark.parametrize("extras", BY_EXTRAS, ids=lambda extras: "-".join(extras) or "core")
+def test_modules_import_with_what_their_extras_promise(extras):
+    """As in an environment that holds nothing else: the import of anything more is refused."""
+    kept = promised(*extras) | {canonicalize_name(PROJECT["name"])}
+    refused = [
+        module
+        for module, homes in metadata.packages_distributions().items()
+        if not kept & set(map(canonicalize_name, homes))
+    ]
+    assert {"pytest", "distributed", *(() if extras else ("keras", "pandas", "cv2", "matplotlib"))} <= set(refused)
+    command = [sys.executable, "-c", IMPORT_ALL, json.dumps([refused, sorted(BY_EXTRAS[extras])])]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    failed, asked = json.loads(done.stdout)
+    assert failed == {}
+    # Only those who build a model wait for Keras.
+    assert ("keras" in asked) == ("tensorflow" in extras)
 
 
 def test_an_unknown_submodule_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = course_utils.nothing
-
-
-def test_modules_import_only_from_floors_below():
-    package = Path(course_utils.__file__).parent
-    checked = 0
-    for path in package.rglob("*.py"):
-        own = path.relative_to(package).with_suffix("").parts[0]
-        if own == "__init__":
-            continue
-        for imported in _package_imports(path):
-            if imported != own:
-                checked += 1
-                assert FLOORS[imported] < FLOORS[own] or FLOORS[own] == 4, f"{path.name} imports {imported}"
-    assert checked > 20
-
-
-def _package_imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "course_utils":
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("course_utils."):
-            yield node.module.split(".")[1]
-
-
-def test_nothing_calls_tensorflow_by_name_but_the_deterministic_switch():
-    package = Path(course_utils.__file__).parent
-    naming = [
-        path.name
-        for path in package.rglob("*.py")
-        if re.search(r"^\s*(import|from) tensorflow", path.read_text(), re.M)
-    ]
-    assert naming == ["training.py"]
-
-
-def test_public_names_are_sorted_documented_and_have_examples():
-    package = Path(course_utils.__file__).parent
-    for path in package.glob("*.py"):
-        tree = ast.parse(path.read_text())
-        public = next(
-            (
-                ast.literal_eval(n.value)
-                for n in tree.body
-                if isinstance(n, ast.Assign) and n.targets[0].id == "__all__"
-            ),
-            [],
-        )
-        assert public == sorted(public), path.name
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef) and node.name in public and not node.decorator_list:
-                assert ast.get_docstring(node), f"{path.name}: {node.name}"
 
 
 def test_the_version_is_the_same_everywhere():

@@ -1,6 +1,7 @@
 """The workflows do what the Makefile does, and nothing of their own."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,6 @@ def jobs():
         # YAML takes the key `on` for a truth value.
         for name, job in yaml.safe_load(path.read_text())["jobs"].items():
             yield pytest.param(path, job, id=f"{path.stem}-{name}")
-
-
-def test_there_are_the_workflows_that_the_book_needs():
-    assert [path.stem for path in WORKFLOWS] == ["book", "colab", "links", "publish", "tests"]
-    triggers = {path.stem: yaml.safe_load(path.read_text())[True] for path in WORKFLOWS}
-    assert "pull_request" in triggers["tests"]
-    assert "pull_request" in triggers["book"]
-    for name in ("colab", "links", "publish"):
-        assert re.fullmatch(r"\d+ \d+ \* \* (\*|\d)", triggers[name]["schedule"][0]["cron"])
 
 
 @pytest.mark.parametrize(("path", "job"), list(jobs()))
@@ -51,7 +43,18 @@ def test_workflows_may_do_no_more_than_they_need(path):
     assert not re.search(r"run:.*\$\{\{ *github\.(event|head_ref)", path.read_text())
 
 
-def test_pythons_from_the_oldest_that_the_package_takes():
-    (versions,) = re.findall(r'python: (\["3.*\])', (ROOT / ".github" / "workflows" / "tests.yml").read_text())
-    assert yaml.safe_load(versions) == ["3.11", "3.12", "3.13"]
-    assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
+def test_the_oldest_python_is_the_same_everywhere():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    oldest = re.fullmatch(r">=(3\.\d+)", settings["project"]["requires-python"])[1]
+    tested = {
+        int(minor)
+        for line in re.findall(r"python: .*", (ROOT / ".github" / "workflows" / "tests.yml").read_text())
+        for minor in re.findall(r'"3\.(\d+)"', line)
+    }
+    assert f"3.{min(tested)}" == oldest
+    assert tested == set(range(min(tested), max(tested) + 1))
+    assert len(tested) >= 3
+    assert f"--python-version {oldest} " in MAKEFILE
+    assert f"sys.version_info >= ({oldest.replace('.', ', ')})" in MAKEFILE
+    assert settings["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"
+    assert f"Python {oldest} or newer" in (ROOT / "README.md").read_text()

@@ -6,7 +6,7 @@ What needs a browser, such as contrast, is tested with axe-core in ``tests/site`
 import html.parser
 from pathlib import Path
 
-from book_runner.check.site import site_pages
+from book_runner.site import site_pages
 
 __all__ = ["check_accessibility"]
 
@@ -14,17 +14,8 @@ __all__ = ["check_accessibility"]
 def check_accessibility(folder):
     """List the figures without alternative text, the tables without headers and the frames without a title.
 
-    Only the article of a page is looked at: the rest is the theme's. The name of a file is no alternative text.
-
-    Parameters
-    ----------
-    folder : str or path-like
-        The rendered site.
-
-    Returns
-    -------
-    list of str
-        One line a problem, which begins with the page and the line; empty if there is none.
+    Only the article of a page is looked at: the rest is the theme's. The name of a file is not an alternative text.
+    Each problem is one line, which begins with the page and the line on it.
     """
     folder, problems = Path(folder), []
     for path in site_pages(folder):

@@ -7,9 +7,7 @@ hand, where the next run will leave it behind, and that the full run contradicts
 import dataclasses
 import re
 
-import nbformat
-
-from book_runner.project import read_record
+from book_runner.project import read_notebook, read_record
 
 __all__ = ["check_evidence", "failed_findings", "typed_numbers"]
 
@@ -22,7 +20,7 @@ _NUMBER = re.compile(
     r"(?<![\w.,])(?P<digits>\d{1,3}(?:,\d{3})+|\d*\.\d+|\d+)(?![\d\w]|[.,]\d)(?P<percent>\s?%|\s+per\s?cent)?"
     r"(?P<seconds>\s+(?:s|seconds?)\b)?(?P<stock>\s+(?:confidence\s+)?intervals?\b)?"
 )
-# What is no prose, in the order in which it is taken out: comments, code, formulas, roles, code in a line, addresses.
+# What is not prose, in the order in which it is taken out: comments, code, formulas, roles, code in a line, addresses.
 _NO_PROSE = [
     re.compile(r"<!--.*?-->", re.S),
     re.compile(r"^(?P<fence>`{3,})(?!\s*\{).*?^(?P=fence)\s*$", re.S | re.M),
@@ -54,43 +52,20 @@ class _Typed:
 
 
 def check_evidence(project, profile="quick"):
-    """Run both checks of this module on every executed chapter.
-
-    Parameters
-    ----------
-    project : Project
-        The checkout.
-    profile : {"quick", "full"}
-        Whose records are looked at.
-
-    Returns
-    -------
-    list of str
-        One line a problem; empty if there is none.
-    """
+    """Run both checks of this module on every chapter that a profile executed; each problem is one line."""
     problems = []
-    for path in sorted(project.notebooks.glob("*.ipynb")):
-        if record := read_record(project.record(profile, path.stem)):
-            notebook = nbformat.read(path, as_version=4)
+    for name in project.names:
+        if record := read_record(project.record(profile, name)):
+            notebook = read_notebook(project.notebook(name))
             problems += [
-                f"notebooks/{path.name}: {problem}"
+                f"notebooks/{name}.ipynb: {problem}"
                 for problem in [*typed_numbers(notebook, record), *failed_findings(record)]
             ]
     return problems
 
 
 def failed_findings(record):
-    """List the findings that the full run contradicts. A small run contradicts nothing: its page shows the ✘.
-
-    Parameters
-    ----------
-    record : dict
-        The record of a run.
-
-    Returns
-    -------
-    list of str
-    """
+    """List the findings that the full run contradicts. A small run contradicts nothing: its page shows the ✘."""
     if record["profile"] != "full":
         return []
     return [
@@ -104,21 +79,10 @@ def typed_numbers(notebook, record):
     """List the numbers in the text of a chapter that were typed by hand although its run recorded them.
 
     Looked at are decimals of three significant digits or more, percentages, times in seconds, and counts from a
-    hundred up. Code, formulas, glued numbers and addresses are no text; a sentence that names the original, the report
+    hundred up. Code, formulas, glued numbers and addresses are not text; a sentence that names the original, the report
     or a source ([A] to [E]) is a quotation, and one that names a profile may give its counts. A number that is right
     as it stands is allowed by a comment in its cell, which no reader sees:
     ``<!-- typed: 1,000, the size of the set as it was published -->``.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-        The chapter's source.
-    record : dict
-        The record of its run.
-
-    Returns
-    -------
-    list of str
     """
     problems = []
     for cell in notebook["cells"]:

@@ -1,4 +1,4 @@
-"""The reference pages that are made from the package itself: a page for each public module.
+"""The API pages, which are made from the package itself: a page for each public module and sub-package.
 
 It is a Sphinx extension as well, which sets the docstrings of these pages.
 """
@@ -14,8 +14,6 @@ from book_runner.project import digest
 
 __all__ = ["api_files", "public_modules", "setup"]
 
-# These two are the book's own machinery: their documentation is the command line's help.
-_MACHINERY = {"cli", "runner"}
 # A type as napoleon sets it, if it names values: (*{"sum", "mean"}, optional*).
 _TYPE = re.compile(r'\(\*([^*]*"[^*]*)\*\)')
 _VALUE = re.compile(r'\{[^}]*\}|"[^"]*"')
@@ -36,30 +34,25 @@ What is not documented here belongs to others: [NumPy](https://numpy.org/doc/sta
 
 
 def public_modules():
-    """List the modules that users import, with the first line of their docstrings.
-
-    Returns
-    -------
-    dict of str to str
+    """List the modules and sub-packages that users import, with the first line of their docstrings.
 
     Examples
     --------
-    >>> public_modules()["images"]
-    'Batches of images, shape (n, height, width, channels): vectors, floats, sizes and grey values.'
+    >>> public_modules()["errors"].partition(" ")[0]
+    'Exceptions'
     """
-    return {name: _summary(name) for name in _public_names()}
+    names = []
+    for name in course_utils.__all__:
+        nested = sorted(_source(name).parent.glob("*/__init__.py")) if _source(name).name == "__init__.py" else []
+        names += [name, *(f"{name}.{path.parent.name}" for path in nested)]
+    return {name: _summary(name) for name in names}
 
 
 def api_files():
-    """Write the pages of the modules.
+    """Write the pages of the modules: the files to stage, by their paths.
 
-    The pages name the state of the source: what autodoc reads is no part of the staged tree, and a page whose
-    docstrings have changed must not be taken for an old one.
-
-    Returns
-    -------
-    dict of str to bytes
-        The files to stage, by their paths.
+    A sub-package's page holds what its own ``__all__`` names. The pages name the state of the source: what autodoc
+    reads is not part of the staged tree, and a page whose docstrings have changed must not be taken for an old one.
     """
     modules = public_modules()
     rows = [f"| {{doc}}`{name} <api/{name}>` | {summary} |" for name, summary in modules.items()]
@@ -72,14 +65,9 @@ def api_files():
             "```{eval-rst}",
             f".. automodule:: course_utils.{name}",
             "   :members:",
+            "```",
+            "",
         ]
-        borrowed = _borrowed(name)
-        if borrowed:
-            lines += [f"   :exclude-members: {', '.join(borrowed)}"]
-        lines += ["```", ""]
-        if borrowed:
-            lines += ["## From other modules", "", f"These can be had from `{name}` as well:", ""]
-            lines += [f"- {{py:obj}}`{each} <course_utils.{name}.{each}>`" for each in borrowed] + [""]
         files[f"book/api/{name}.md"] = "\n".join(lines).encode()
     return files
 
@@ -88,7 +76,6 @@ def setup(app):
     """Let Sphinx use the module as an extension."""
     # After napoleon, whose place is 500.
     app.connect("autodoc-process-docstring", _set_docstring, priority=600)
-    app.connect("missing-reference", _lead_home)
     return {"parallel_read_safe": True}
 
 
@@ -99,48 +86,16 @@ def _set_docstring(app, what, name, obj, options, lines):
         lines[1:1] = ["", *(f"- ``{key!r}``: {value}" for key, value in obj.items()), ""]
 
 
-def _lead_home(app, env, node, text):
-    """Let a link to what a module borrows lead to where it is documented."""
-    module, _, member = node.get("reftarget", "").removeprefix("course_utils.").partition(".")
-    if node.get("refdomain") != "py" or module not in _public_names() or member not in (found := _borrowed(module)):
-        return None
-    target = f"course_utils.{found[member]}.{member}"
-    return env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, node["reftype"], target, node, text)
-
-
-def _borrowed(name):
-    """List what a module offers and another public one holds, with the name of that."""
-    tree = ast.parse(_source(name).read_text(encoding="utf-8"))
-    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module]
-    found = {
-        alias.name: module
-        for node in imports
-        for alias in node.names
-        if (module := node.module.removeprefix("course_utils.")) in course_utils.__all__
-    }
-    offered = next(ast.literal_eval(node.value) for node in tree.body if _is_all(node))
-    return {member: found[member] for member in offered if member in found}
-
-
-def _is_all(node):
-    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
-
-
-def _public_names():
-    return [name for name in course_utils.__all__ if name not in _MACHINERY]
-
-
 def _source(name):
     return Path(importlib.util.find_spec(f"course_utils.{name}").origin)
 
 
 def _summary(name):
-    return (
-        ast.get_docstring(ast.parse(_source(name).read_text(encoding="utf-8"))).partition("\n\n")[0].replace("\n", " ")
-    )
+    docstring = ast.get_docstring(ast.parse(_source(name).read_text(encoding="utf-8")))
+    return docstring.partition("\n\n")[0].replace("\n", " ")
 
 
 def _state(name):
     path = _source(name)
-    paths = sorted(path.parent.glob("*.py")) if path.name == "__init__.py" else [path]
+    paths = sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
     return digest([digest(path.read_bytes()) for path in paths])

@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 
+from book_runner.pages.markdown import two_columns
 from book_runner.project import digest, read_json, write_text
 from course_utils import datasets
 
@@ -15,24 +16,14 @@ _INTRODUCTION = [
     "*This build* says which files were read; `course data where` lists the folders in which they are looked for.",
 ]
 _COLUMNS = 8
-_TWIN_LIMIT = 500
+_SYNTHETIC_LIMIT = 500
 
 
 def card_files(project):
-    """Write the data-card page and its pictures.
+    """Write the data-card page and its pictures: the files to stage, by their paths.
 
     A card is made anew only when what it shows has changed: reading every data set takes longer than all the rest of
     staging.
-
-    Parameters
-    ----------
-    project : Project
-        The checkout.
-
-    Returns
-    -------
-    dict of str to bytes
-        The files to stage, by their paths.
     """
     parts = ["# Data cards", "", *_INTRODUCTION, ""]
     files = {}
@@ -46,19 +37,8 @@ def card_files(project):
 def sample_sheet(rows, *, columns=_COLUMNS, scale=2):
     """Lay images out in rows, as one PNG picture.
 
-    Parameters
-    ----------
-    rows : sequence of ndarray of uint8, shape (n, height, width, channels)
-        The images of each row, all of one size; those past `columns` are left out, and missing ones stay white.
-    columns : int, optional
-        Images a row.
-    scale : int, optional
-        Pixels of the picture a pixel of an image.
-
-    Returns
-    -------
-    bytes
-        A PNG file.
+    The images of each row are of one size, shape (n, height, width, channels); those past `columns` are left out, and
+    missing ones stay white. Each pixel is `scale` pixels wide.
 
     Examples
     --------
@@ -96,7 +76,7 @@ def _card(project, name):
 
 def _look(name, source):
     if datasets.CATALOG[name].task == "classification":
-        limit = None if source == "local" else _TWIN_LIMIT
+        limit = None if source == "local" else _SYNTHETIC_LIMIT
         data = datasets.load(name, source=source, train_limit=limit, test_limit=limit)
         groups, images = data.y_train, data.x_train
         counts = {
@@ -132,19 +112,12 @@ def _page_section(entry, facts):
         "known issues": " ".join(entry.issues) or "none",
         "this build": facts["line"],
     }
-    parts = [
-        f"## {entry.title}",
-        "",
-        "| what | value |",
-        "|---|---|",
-        *(f"| {key} | {value} |" for key, value in rows.items()),
-        "",
-    ]
-    what = "Drawn stand-ins" if facts["kind"] == "procedural" and not entry.drawn else "Samples"
+    parts = [f"## {entry.title}", "", two_columns("value", rows)]
+    what = "Synthetic stand-ins" if facts["kind"] == "procedural" and not entry.drawn else "Samples"
     alt = f"{what} for {entry.title}, one {one_a_row} a row, {_COLUMNS} images each."
     parts += [f"```{{image}} cards/{entry.name}.png", f":alt: {alt}", ":loading: lazy", "```", ""]
     parts += [f"{what}, one {one_a_row} a row.", ""]
-    # A twin has as many images as one asks for: its counts say nothing.
+    # A synthetic set has as many images as one asks for: its counts say nothing.
     if facts["counts"] and facts["kind"] != "procedural":
         parts += ["| class | training images | test images |", "|---|---:|---:|"]
         parts += [f"| {label} | {train:,} | {test:,} |" for label, (train, test) in facts["counts"].items()] + [""]

@@ -3,10 +3,12 @@
 import re
 import tomllib
 
-import nbformat
+from book_runner.pages.markdown import styled_table
+from book_runner.project import read_notebook
 
 __all__ = ["mistakes_page", "sections"]
 
+_COLUMNS = dict.fromkeys(("what happened", "how you notice it", "what catches it", "measured in"), "---")
 _INTRODUCTION = """# Mistakes, by kind
 
 Here are the mistakes of the original coursework. Each is easy to make, and thousands of people have made it; so have
@@ -18,56 +20,25 @@ What catches it, or does the thing right from the start, is in {doc}`the package
 
 
 def mistakes_page(project):
-    """Write the page.
+    """Write the page from ``book/mistakes.toml``.
 
     A mistake is linked to the section that measures it once that section is there.
-
-    Parameters
-    ----------
-    project : Project
-        The checkout; its ``book/mistakes.toml`` is read.
-
-    Returns
-    -------
-    str
-        Markdown.
     """
     kinds = tomllib.loads((project.book / "mistakes.toml").read_text(encoding="utf-8"))["kind"]
-    found = {path.stem: sections(path) for path in sorted(project.notebooks.glob("*.ipynb"))}
+    found = {name: sections(project.notebook(name)) for name in project.names}
     parts = [_INTRODUCTION]
     for kind in kinds:
-        parts += [
-            f"## {kind['name']}",
-            "",
-            kind["about"],
-            "",
-            ":::{table}",
-            ":class: mistakes",
-            "",
-            "| what happened | how you notice it | what catches it | measured in |",
-            "|---|---|---|---|",
+        rows = [
+            dict(zip(_COLUMNS, (row["what"], row["notice"], _remedy(row), _place(row, found)), strict=True))
+            for row in kind["mistakes"]
         ]
-        for row in kind["mistakes"]:
-            cells = [row["what"], row["notice"], _remedy(row), _place(row, found)]
-            parts.append(f"| {' | '.join(cells)} |")
-        parts += [":::", ""]
+        parts += [f"## {kind['name']}", "", kind["about"], "", *styled_table("mistakes", rows, _COLUMNS)]
     return "\n".join(parts)
 
 
 def sections(path):
-    """Read the headings and the labels of a notebook.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The notebook.
-
-    Returns
-    -------
-    dict of str to str
-        Where a link to each leads: the anchor of a heading by its text, and each label by itself.
-    """
-    cells = nbformat.read(path, as_version=4)["cells"]
+    """Read where links to a notebook lead: the anchor of each heading by its text, and each label by itself."""
+    cells = read_notebook(path)["cells"]
     prose = "\n\n".join(cell["source"] for cell in cells if cell["cell_type"] == "markdown")
     headings = re.findall(r"^##+ (.+?)\s*$", prose, re.M)
     labels = re.findall(r"^\((\S+)\)=\s*$", prose, re.M)

@@ -12,6 +12,7 @@ from course_utils.datasets.local import cache_folder, find, search_folders
 from course_utils.datasets.reid import ReIDDataset, ReIDSplit, load_reid
 from course_utils.datasets.subsets import nested_subsets, regroup, split_validation, stratified_order
 from course_utils.errors import ArgumentError, CourseError, check_choice, check_integer
+from course_utils.images import check_size
 
 __all__ = [
     "CATALOG",
@@ -148,13 +149,13 @@ def load(
         if limit is not None:
             check_integer(argument, limit, minimum=1)
     check_integer("seed", seed, minimum=0)
-    image_size = trees.check_image_size("load", image_size)
+    image_size = image_size if image_size is None else check_size("image_size", image_size, maximum=8_192)
     item, path = obtain("load", name, data_dir=data_dir, source=source, progress=progress)
     if item is not None and item.task != "classification":
         raise ArgumentError(f"{item.name} is for {item.task}; load_reid reads it")
     if path is None:
         parts, provenance = _draw_twin(item.twin, train_limit, test_limit, seed), local.procedural(item)
-        splits = [formats.Split(trees.resize_all(split.x, image_size), split.y) for split in parts[:2]]
+        splits = [formats.Split(trees.resized(split.x, image_size), split.y) for split in parts[:2]]
     else:
         parts = local.read(path, class_names=item.class_names if item else (), image_size=image_size)
         provenance = local.provenance(item, path)

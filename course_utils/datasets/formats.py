@@ -14,7 +14,7 @@ import numpy as np
 from course_utils.datasets import trees
 from course_utils.datasets.matlab import load_mat
 from course_utils.datasets.unpickle import load_pickle
-from course_utils.datasets.untrusted import guard, load_npy, open_zip, read_gzip, tar_members
+from course_utils.datasets.untrusted import guard, load_npy, open_zip, read_gzip, read_member, tar_members
 from course_utils.errors import DataError
 
 __all__ = ["Parts", "Split", "is_complete", "read", "read_characters_npz", "read_idx", "read_mat", "read_npz"]
@@ -70,15 +70,7 @@ class Parts(NamedTuple):
 def is_complete(path):
     """Tell from its name, or from the names in it, whether a file or folder can be data. Nothing is read.
 
-    Parameters
-    ----------
-    path : path-like
-        A file or folder.
-
-    Returns
-    -------
-    bool
-        False for a folder that lacks one of its files, as an interrupted download leaves it.
+    A folder that lacks one of its files, as an interrupted download leaves it, is not complete.
 
     Examples
     --------
@@ -145,7 +137,7 @@ def read(path, *, class_names=(), image_size=None):
             "they must be of one size"
         )
     n_classes = int(max(train.y.max(initial=0), test.y.max(initial=0))) + 1
-    train, test = (Split(trees.resize_all(split.x, image_size), split.y) for split in (train, test))
+    train, test = (Split(trees.resized(split.x, image_size), split.y) for split in (train, test))
     return Parts(train, test, names or tuple(str(label) for label in range(n_classes)))
 
 
@@ -190,19 +182,14 @@ def read_npz(path, keys):
             raise DataError(f"{path}: has no array {_listing(missing)}; it has {_listing(found)}")
         arrays = {}
         for key in keys:
-            with guard(path):
-                content = archive.read(f"{key}.npy")
-            arrays[key] = load_npy(content, f"{path}[{key}]")
+            arrays[key] = load_npy(read_member(archive, f"{key}.npy"), f"{path}[{key}]")
         return arrays
 
 
 def read_idx(path):
     """Read one array in the ``idx`` format of MNIST, gzipped or not.
 
-    Parameters
-    ----------
-    path : path-like
-        The file. Its first bytes are ``00 00 08`` and the number of axes: unsigned bytes only.
+    The first bytes are ``00 00 08`` and the number of axes: unsigned bytes only.
 
     Returns
     -------
@@ -242,11 +229,8 @@ def read_idx(path):
 def read_mat(path):
     """Read images and labels from a MATLAB 5 file, as SVHN's are.
 
-    Parameters
-    ----------
-    path : path-like
-        The file. Images are (height, width, channels, n) under ``X``, ``train_X`` or ``test_X``; labels are
-        under ``y``, ``train_Y`` or ``test_Y``, with 10 for the digit 0.
+    Images are (height, width, channels, n) under ``X``, ``train_X`` or ``test_X``; labels are under ``y``,
+    ``train_Y`` or ``test_Y``, with 10 for the digit 0.
 
     Returns
     -------
@@ -284,11 +268,6 @@ def read_mat(path):
 
 def read_characters_npz(path):
     """Read drawn characters from an ``.npz`` with ``images``, ``ids``, ``drawer`` and ``alphabet``.
-
-    Parameters
-    ----------
-    path : path-like
-        The archive.
 
     Returns
     -------

@@ -9,6 +9,7 @@ from course_utils.datasets import formats, local, trees
 from course_utils.datasets.catalog import Provenance
 from course_utils.datasets.download import obtain
 from course_utils.errors import ArgumentError, DataError, check_integer
+from course_utils.images import check_size
 
 __all__ = ["ReIDDataset", "ReIDSplit", "load_reid"]
 
@@ -144,13 +145,13 @@ def load_reid(
         if limit is not None:
             check_integer(argument, limit, minimum=1)
     check_integer("seed", seed, minimum=0)
-    image_size = trees.check_image_size("load_reid", image_size)
+    image_size = image_size if image_size is None else check_size("image_size", image_size, maximum=8_192)
     item, path = obtain("load_reid", name, data_dir=data_dir, source=source, progress=progress)
     if item is not None and item.task != "re-identification":
         raise ArgumentError(f"{item.name} is for {item.task}; load reads it")
     if path is None:
         parts = _draw_twin(item.twin, train_ids, test_ids, seed)
-        parts = [ReIDSplit(trees.resize_all(part.images, image_size), part.ids, part.cameras) for part in parts]
+        parts = [ReIDSplit(trees.resized(part.images, image_size), part.ids, part.cameras) for part in parts]
         return ReIDDataset(*parts, local.procedural(item))
     parts = _read(path, image_size, seed)
     parts = _limit(parts, train_ids, test_ids, seed)
@@ -166,7 +167,7 @@ def load_reid(
 def _read(path, image_size, seed):
     if path.suffix.lower() == ".npz":
         characters = formats.read_characters_npz(path)
-        characters = characters._replace(images=trees.resize_all(characters.images, image_size))
+        characters = characters._replace(images=trees.resized(characters.images, image_size))
         return _split_characters([characters], path, seed)
     folder = path
     archives = [folder / f"{name}.zip" for name in trees.CHARACTER_FOLDERS]

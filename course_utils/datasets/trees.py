@@ -6,30 +6,31 @@ Market-1501 (the person and the camera are in the file's name), and Omniglot
 """
 
 import contextlib
+import io
 import math
 import os
 import re
-import struct
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from course_utils.datasets.untrusted import MAX_BYTES, MAX_MEMBERS, guard, open_zip
-from course_utils.errors import ArgumentError, DataError, check_integer
+from course_utils import images
+from course_utils.datasets.untrusted import MAX_BYTES, MAX_MEMBERS, allowance, guard, open_zip, read_member
+from course_utils.errors import DataError, require
 
 __all__ = [
+    "CHARACTER_FOLDERS",
+    "IMAGE_SUFFIXES",
     "Characters",
     "LabelledImages",
     "Tree",
-    "check_image_size",
     "layout",
     "open_tree",
     "read_characters",
     "read_classes",
     "read_people",
-    "resize_all",
+    "resized",
     "walk",
 ]
 
@@ -38,34 +39,27 @@ IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 MAX_PIXELS = 1 << 25
 """An image of more pixels than this (8,192 x 4,096) is refused before it is decoded."""
 
-# The decoders make room before they look at the data. No PNG packs more than 8,258 pixels into a byte.
-_MAX_PIXELS_PER_BYTE = 8_258
-
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
 # What commonly lies beside images. Any other suffix is an error: an image left out in silence is worse.
 _IGNORED_SUFFIXES = ("", ".csv", ".db", ".html", ".ini", ".json", ".md", ".txt", ".xml", ".yaml")
 
 # Deep enough for every layout, and it ends the walk where a link leads back up.
 _MAX_DEPTH = 5
 
-_CLASS_SPLITS = {"train": "train", "test": "test"}
+_CLASS_SPLITS = ("train", "test")
 _PEOPLE_SPLITS = (
     {"train": "Training", "gallery": "Testing/Gallery", "probe": "Testing/Probe"},
     {"train": "bounding_box_train", "gallery": "bounding_box_test", "probe": "query"},
 )
 CHARACTER_FOLDERS = ("images_background", "images_evaluation")
+"""Omniglot's two parts."""
+
+# The first part of the folders of people.
+_PEOPLE_TOPS = {folder.split("/")[0] for splits in _PEOPLE_SPLITS for folder in splits.values()}
 
 _PERSON = re.compile(r"(-1|\d{1,9})_c(\d{1,4})")
 _CHARACTER = re.compile(r"\d{1,9}_(\d{1,4})")
 
 _JUNK_ID = -1
-
-# JPEG markers that start a frame, and so give the image's size.
-_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-
-# Markers with no segment behind them; none has any business before the frame starts.
-_WITHOUT_LENGTH = frozenset([0x00, 0x01, *range(0xD0, 0xDA)])
 
 
 class LabelledImages(NamedTuple):
@@ -110,15 +104,10 @@ def open_tree(path):
 
     A single folder at the top that holds everything is looked through, as archives often have one.
 
-    Parameters
-    ----------
-    path : path-like
-        A folder or a zip archive.
-
     Yields
     ------
     Tree
-        Hidden files and those that are no images are left out.
+        Hidden files and those that are not images are left out.
 
     Raises
     ------
@@ -140,16 +129,11 @@ def open_tree(path):
         yield _tidy(path, names, lambda name: (path / name).read_bytes())
         return
     with open_zip(path) as archive:
-        yield _tidy(path, archive.namelist(), archive.read)
+        yield _tidy(path, archive.namelist(), lambda name: read_member(archive, name))
 
 
 def layout(tree):
     """Tell how the images of a tree are arranged.
-
-    Parameters
-    ----------
-    tree : Tree
-        An open tree.
 
     Returns
     -------
@@ -163,12 +147,12 @@ def layout(tree):
     >>> layout(Tree(Path("street"), ("query/0001_c1s1_000001_00.jpg",), (), None))
     'people'
     """
-    tops = {name.split("/")[0] for name in (*tree.files, *tree.folders)}
-    if any(tops & {folder.split("/")[0] for folder in splits.values()} for splits in _PEOPLE_SPLITS):
+    tops = _tops(tree)
+    if tops & _PEOPLE_TOPS:
         return "people"
-    if tops & set(CHARACTER_FOLDERS):
+    if tops.intersection(CHARACTER_FOLDERS):
         return "characters"
-    if tops & set(_CLASS_SPLITS) or any(name.count("/") == 1 for name in tree.files):
+    if tops.intersection(_CLASS_SPLITS) or any(name.count("/") == 1 for name in tree.files):
         return "classes"
     return ""
 
@@ -209,14 +193,14 @@ def read_classes(tree, *, class_names=(), image_size=None):
     class_names = tuple(class_names) or tuple(sorted(parts["train"], key=_natural_key))
     for part, by_class in parts.items():
         _check_classes(tree, part, by_class, class_names)
-    names, labels = [], []
-    for by_class in parts.values():
-        names += [name for class_name in class_names for name in by_class[class_name]]
-        labels.append(np.repeat(np.arange(len(class_names)), [len(by_class[key]) for key in class_names]))
-    images = _decode_all(tree, names, image_size)
-    n_train = len(labels[0])
-    y_test = labels[1] if len(labels) == 2 else np.empty(0, dtype=np.int64)
-    return images[:n_train], labels[0], images[n_train:], y_test, class_names
+    names = [name for by_class in parts.values() for key in class_names for name in by_class[key]]
+    pixels = _decode_all(tree, names, image_size)
+    numbers = np.arange(len(class_names), dtype=np.int64)
+    y_train, y_test = (
+        np.repeat(numbers, [len(parts[part][key]) if part in parts else 0 for key in class_names])
+        for part in _CLASS_SPLITS
+    )
+    return pixels[: len(y_train)], y_train, pixels[len(y_train) :], y_test, class_names
 
 
 def read_people(tree, *, image_size=None):
@@ -229,10 +213,8 @@ def read_people(tree, *, image_size=None):
 
     Parameters
     ----------
-    tree : Tree
-        An open tree.
-    image_size : (int, int), optional
-        Height and width that every image is resized to. Without it all images must be of one size.
+    tree, image_size
+        As for :func:`read_classes`.
 
     Returns
     -------
@@ -252,20 +234,18 @@ def read_people(tree, *, image_size=None):
     course_utils.errors.DataError: street: has no images in bounding_box_train
     """
     splits = max(_PEOPLE_SPLITS, key=lambda splits: sum(bool(_within(tree, top)) for top in splits.values()))
-    names, numbers = {}, {}
-    for part, top in splits.items():
-        found = [(name, _numbers_in(tree, name)) for name in _within(tree, top)]
-        found = [(name, pair) for name, pair in found if pair[0] != _JUNK_ID]
-        if not found:
+    names, numbers, ends = [], [], []
+    for top in splits.values():
+        found = {name: _numbers_in(tree, name) for name in _within(tree, top)}
+        kept = [name for name in found if found[name][0] != _JUNK_ID]
+        if not kept:
             raise DataError(f"{tree.path}: has no images in {top}")
-        names[part] = [name for name, _ in found]
-        numbers[part] = np.array([pair for _, pair in found], dtype=np.int64)
-    images = _decode_all(tree, [name for part in splits for name in names[part]], image_size)
-    ends = np.cumsum([len(names[part]) for part in splits])
-    return {
-        part: LabelledImages(stack, numbers[part][:, 0], numbers[part][:, 1])
-        for part, stack in zip(splits, np.split(images, ends[:-1]), strict=True)
-    }
+        names += kept
+        numbers += [found[name] for name in kept]
+        ends.append(len(names))
+    arrays = _decode_all(tree, names, image_size), *np.array(numbers, dtype=np.int64).T
+    parts = zip(*(np.split(array, ends[:-1]) for array in arrays), strict=True)
+    return {part: LabelledImages(*part_arrays) for part, part_arrays in zip(splits, parts, strict=True)}
 
 
 def read_characters(tree, *, image_size=None):
@@ -273,10 +253,8 @@ def read_characters(tree, *, image_size=None):
 
     Parameters
     ----------
-    tree : Tree
-        An open tree.
-    image_size : (int, int), optional
-        Height and width that every image is resized to.
+    tree, image_size
+        As for :func:`read_classes`.
 
     Returns
     -------
@@ -298,30 +276,29 @@ def read_characters(tree, *, image_size=None):
     folders = {}
     for top in CHARACTER_FOLDERS:
         names = _within(tree, top)
-        matches = [_CHARACTER.fullmatch(name.rpartition("/")[2].partition(".")[0]) for name in names]
-        for name, match in zip(names, matches, strict=True):
+        drawers = []
+        for name in names:
+            match = _CHARACTER.fullmatch(name.rpartition("/")[2].partition(".")[0])
             if match is None or name.count("/") != 3:
                 raise DataError(f"{tree.path}: {name!r} does not stand at {top}/Alphabet/characterNN/NNNN_DRAWER.png")
+            drawers.append(int(match[1]))
         if names:
-            _, ids = np.unique([name.rpartition("/")[0] for name in names], return_inverse=True)
-            _, alphabets = np.unique([name.split("/")[1] for name in names], return_inverse=True)
-            drawers = np.array([int(match[1]) for match in matches], dtype=np.int64)
-            folders[top] = Characters(_decode_all(tree, names, image_size), ids, drawers, alphabets)
+            ids, alphabets = (
+                np.unique(keys, return_inverse=True)[1].astype(np.int64)
+                for keys in ([name.rpartition("/")[0] for name in names], [name.split("/")[1] for name in names])
+            )
+            pixels = _decode_all(tree, names, image_size)
+            folders[top] = Characters(pixels, ids, np.array(drawers, dtype=np.int64), alphabets)
     return folders
 
 
 def walk(root):
     """List the files of a folder and of those within it that are not hidden.
 
-    Parameters
-    ----------
-    root : path-like
-        The folder.
-
     Returns
     -------
     list of str
-        Names relative to it, ``/`` between the parts, sorted.
+        Names relative to `root`, ``/`` between the parts, sorted.
 
     Raises
     ------
@@ -335,6 +312,19 @@ def walk(root):
     """
     names = _walk(Path(root), "", _MAX_DEPTH)
     return sorted(name for name in names if not name.endswith("/") and not _is_hidden(name))
+
+
+def resized(batch, image_size):
+    """Resize every image of a batch by averages over areas, unless they have that size or it is ``None``.
+
+    Examples
+    --------
+    >>> resized(np.zeros((5, 8, 4, 1), dtype=np.uint8), (4, 2)).shape
+    (5, 4, 2, 1)
+    """
+    if image_size is None or batch.shape[1:3] == tuple(image_size):
+        return batch
+    return images.resize(batch, image_size, interpolation="area")
 
 
 def _walk(root, prefix, depth):
@@ -356,19 +346,17 @@ def _walk(root, prefix, depth):
 def _tidy(path, names, read):
     names = sorted(name for name in names if not _is_hidden(name))
     folders = [name for name in names if name.endswith("/")]
-    images = []
+    files = []
     for name in names:
         suffix = Path(name).suffix.lower()
-        if name.endswith("/"):
-            continue
-        if suffix in IMAGE_SUFFIXES:
-            images.append(name)
-        elif suffix not in _IGNORED_SUFFIXES:
-            raise DataError(f"{path}: {name!r} is no image; an image's name ends in {', '.join(IMAGE_SUFFIXES)}")
-    top = _common_top(images, folders)
+        if suffix in IMAGE_SUFFIXES and not name.endswith("/"):
+            files.append(name)
+        elif suffix not in _IGNORED_SUFFIXES and not name.endswith("/"):
+            raise DataError(f"{path}: {name!r} is not an image; an image's name ends in {', '.join(IMAGE_SUFFIXES)}")
+    top = _common_top(files, folders)
     return Tree(
         path,
-        tuple(name[len(top) :] for name in images),
+        tuple(name[len(top) :] for name in files),
         tuple(name[len(top) : -1] for name in folders if name != top),
         lambda name: read(top + name),
     )
@@ -378,13 +366,17 @@ def _is_hidden(name):
     return name.startswith((".", "__MACOSX/")) or "/." in name
 
 
-def _common_top(images, folders):
+def _common_top(files, folders):
     """Return the one folder, with its slash, that holds everything, unless its own name says what it is."""
-    tops = {name.split("/")[0] for name in (*images, *folders)}
-    known = {folder.split("/")[0] for splits in (*_PEOPLE_SPLITS, _CLASS_SPLITS) for folder in splits.values()}
-    if len(tops) != 1 or tops & known.union(CHARACTER_FOLDERS) or any(name.count("/") < 2 for name in images):
+    tops = {name.split("/")[0] for name in (*files, *folders)}
+    known = _PEOPLE_TOPS.union(_CLASS_SPLITS, CHARACTER_FOLDERS)
+    if len(tops) != 1 or tops & known or any(name.count("/") < 2 for name in files):
         return ""
     return f"{tops.pop()}/"
+
+
+def _tops(tree):
+    return {name.split("/")[0] for name in (*tree.files, *tree.folders)}
 
 
 def _within(tree, top):
@@ -393,7 +385,7 @@ def _within(tree, top):
 
 def _class_folders(tree):
     """Return, for each part, a dict of class name to its files; empty folders count."""
-    tops = {name.split("/")[0] for name in (*tree.files, *tree.folders)}
+    tops = _tops(tree)
     parts = [part for part in _CLASS_SPLITS if part in tops]
     if not parts:
         return {"train": _by_class(tree, "")}
@@ -445,13 +437,16 @@ def _decode_all(tree, names, image_size, colour=False):
     """Decode images into one array; with one channel if all are grey, with three otherwise."""
     if not names:
         raise DataError(f"{tree.path}: holds no images; their names end in {', '.join(IMAGE_SUFFIXES)}")
-    stack = None
+    stack, n_bytes, n_pixels = None, 0, 0
     for position, name in enumerate(names):
-        image = _decode(tree, name)
-        if image.ndim == 3 and not colour:
+        with guard(f"{tree.path}: {name}"):
+            content = tree.read(name)
+        n_bytes += len(content)
+        image = _decode(content, f"{tree.path}: {name!r}", max(allowance(n_bytes) - n_pixels, 0))
+        n_pixels += image.shape[0] * image.shape[1]
+        if image.shape[2] == 3 and not colour:
             return _decode_all(tree, names, image_size, colour=True)
-        if image_size is not None:
-            image = _resize(image, image_size)
+        image = resized(image[None], image_size)[0]
         if stack is None:
             shape = (len(names), *image.shape[:2], 3 if colour else 1)
             if math.prod(shape) > MAX_BYTES:
@@ -463,134 +458,33 @@ def _decode_all(tree, names, image_size, colour=False):
                 f"{stack.shape[1]} x {stack.shape[2]}; all must be of one size, "
                 "or give image_size=(height, width)"
             )
-        stack[position] = image if image.ndim == 3 else image[:, :, None]
+        stack[position] = image
     return stack
 
 
-def check_image_size(function, image_size):
-    """Return height and width as a pair.
-
-    Parameters
-    ----------
-    function : str
-        What the message names.
-    image_size : int or (int, int), optional
-        One number stands for a square.
-
-    Returns
-    -------
-    (int, int) or None
-        ``None`` if `image_size` is ``None``.
-
-    Raises
-    ------
-    ArgumentError
-        If it is not one or two positive whole numbers, or more than 8,192.
-
-    Examples
-    --------
-    >>> check_image_size("load", 28)
-    (28, 28)
-    """
-    if image_size is None:
-        return None
-    pair = (image_size, image_size) if np.ndim(image_size) == 0 else tuple(image_size)
-    if len(pair) != 2:
-        raise ArgumentError(f"image_size is {image_size!r}; it must be one integer or (height, width)")
-    return tuple(check_integer("image_size", side, minimum=1, maximum=8_192) for side in pair)
-
-
-def resize_all(images, image_size):
-    """Resize every image of a batch, unless they have that size.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, height, width, channels)
-        The batch.
-    image_size : (int, int), optional
-        New height and width; ``None`` leaves the images alone.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, *image_size, channels)
-
-    Examples
-    --------
-    >>> resize_all(np.zeros((5, 8, 4, 1), dtype=np.uint8), (4, 2)).shape
-    (5, 4, 2, 1)
-    """
-    if image_size is None or images.shape[1:3] == tuple(image_size):
-        return images
-    resized = np.empty((len(images), *image_size, images.shape[3]), dtype=np.uint8)
-    for image, target in zip(images, resized, strict=True):
-        target[...] = _resize(image, image_size).reshape(target.shape)
-    return resized
-
-
-def _resize(image, image_size):
-    import cv2
-
-    # Averages over the pixels that each new one covers: no aliasing where images shrink.
-    return cv2.resize(image, image_size[::-1], interpolation=cv2.INTER_AREA)
-
-
-def _decode(tree, name):
-    import cv2
-
-    with guard(f"{tree.path}: {name}"):
-        content = tree.read(name)
-        size = _image_size(content)
-        if size is None:
-            raise DataError(f"{tree.path}: {name!r} is no readable PNG or JPEG image, or is cut short")
-        most = min(MAX_PIXELS, _MAX_PIXELS_PER_BYTE * len(content))
-        if not 0 < size[0] * size[1] <= most:
-            raise DataError(
-                f"{tree.path}: {name!r} is {size[0]} x {size[1]} pixels; a file of its size has 1 to {most} of them"
-            )
-        image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_ANYCOLOR)
-        # The file may say that it is to be turned on its side, so the two sides can have changed places.
-        if image is None or sorted(image.shape[:2]) != sorted(size):
-            raise DataError(f"{tree.path}: {name!r} is no readable image")
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.ndim == 3 else image
-
-
-def _image_size(content):
-    """Return height and width from the header of a whole PNG or JPEG file, else ``None``."""
-    if content.startswith(_PNG_SIGNATURE):
-        return _png_size(content)
-    return _jpeg_size(content) if content.startswith(b"\xff\xd8") else None
-
-
-def _png_size(content):
-    # The decoder makes room for whatever length a chunk claims, so every chunk is checked first.
-    size, position = None, len(_PNG_SIGNATURE)
-    while position + 12 <= len(content):
-        length = int.from_bytes(content[position : position + 4], "big")
-        kind, end = content[position + 4 : position + 8], position + 8 + length
-        damaged = zlib.crc32(content[position + 4 : end]).to_bytes(4, "big") != content[end : end + 4]
-        if damaged or kind == b"acTL" or (kind == b"IHDR") != (size is None):
-            return None
-        if kind == b"IEND":
-            return size
-        if kind == b"IHDR":
-            width, height = struct.unpack(">II", content[position + 8 : position + 16])
-            size = height, width
-        position = end + 4
-    return None
-
-
-def _jpeg_size(content):
-    position = 2
-    while position + 9 <= len(content) and content[position] == 0xFF:
-        marker, length = content[position + 1], int.from_bytes(content[position + 2 : position + 4], "big")
-        if marker == 0xFF:  # padding
-            position += 1
-            continue
-        if marker in _WITHOUT_LENGTH:
-            return None
-        if marker in _START_OF_FRAME:
-            # A thumbnail has an end marker of its own, but stands before this point.
-            whole = content.find(b"\xff\xd9", position) != -1
-            return struct.unpack(">HH", content[position + 5 : position + 9]) if whole else None
-        position += 2 + length
-    return None
+def _decode(content, file, most):
+    """Decode a PNG or JPEG image of at most so many pixels, as uint8 (height, width, 1 or 3)."""
+    pillow = require("PIL.Image", "course")
+    with guard(file):
+        try:
+            image = pillow.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+        except pillow.UnidentifiedImageError:
+            raise DataError(f"{file} is not a PNG or JPEG image") from None
+        width, height = image.size
+        most = min(most, MAX_PIXELS)
+        if not 0 < width * height <= most:
+            raise DataError(f"{file} is {height} x {width} pixels; a file of its size has 1 to {most} of them")
+        if image.format == "PNG" and image.is_animated:
+            raise DataError(f"{file} is an animation; it must be one image")
+        if image.format == "PNG":
+            # Reading the pixels looks at no checksum and does not mind what follows them.
+            image.verify()
+            image = pillow.open(io.BytesIO(content), formats=("PNG",))
+        if "exif" in image.info:
+            image = require("PIL.ImageOps", "course").exif_transpose(image)
+        if image.mode.startswith("I"):
+            return (np.asarray(image) >> 8).astype(np.uint8)[..., None]
+        if image.mode not in ("L", "RGB"):
+            image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
+        pixels = np.asarray(image)
+        return pixels if pixels.ndim == 3 else pixels[..., None]

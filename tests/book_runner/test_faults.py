@@ -1,6 +1,6 @@
 """What may go wrong around a run: after each fault the message is right, finished work is kept, the next run completes.
 
-Workers, kernels and the runner itself are killed in `test_runner_execute`, Dask workers in `test_runner_cluster`.
+Workers, kernels and the runner itself are killed in `test_execute`, Dask workers in `test_dask`.
 """
 
 import errno
@@ -164,9 +164,9 @@ def test_a_clock_that_goes_backwards_makes_no_negative_times(make_project):
     project = make_project({"01_one": ["n = 2", "n", "n"]})
     order = project.root / "job.json"
     output = project.root / "out.ipynb"
-    order.write_text(
-        json.dumps({"input": str(project.notebook("01_one")), "output": str(output), "parameters": {"n": 1}})
-    )
+    job = {"injected": {"n": 1}, "parts": {"data": {}}}
+    content = {"input": str(project.notebook("01_one")), "output": str(output), "job": job, "check": False}
+    order.write_text(json.dumps(content))
     backwards = (
         "import datetime, itertools, sys\n"
         "from papermill.engines import NotebookExecutionManager\n"

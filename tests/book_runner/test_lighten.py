@@ -3,31 +3,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from book_runner.lighten import lighten_site
+from book_runner.site import lighten_site
 
-ICONS = (
-    'var i={monero:[496,512,[],"f3d0","M352"],"arrow-up":[384,512,[8593],"f062","M1"],'
-    'sun:[512,512,[],"f1",["M1","M2"]],xmark:[1,2,[],"f0","M0"],last:[1,2,[],"f9","M9"]};'
-)
 PAGE = """<img src="logo.png"><article><i class="fa-solid fa-arrow-up"></i><img src="1.png"><p>text</p><img src="2.png">
 <img loading="eager" src="3.png"></article>"""
 
 
 @pytest.fixture
 def site(tmp_path):
-    scripts = tmp_path / "_static" / "scripts"
-    scripts.mkdir(parents=True)
-    (scripts / "fontawesome.js").write_text(ICONS)
-    (scripts / "theme.js").write_text('add("fa-solid fa-xmark")')
     (tmp_path / "page.html").write_text(PAGE)
     (tmp_path / "projector.html").write_text('<img src="1.png"><img src="2.png">')
     return tmp_path
 
 
-def test_icons_that_nothing_names_go(site):
+def test_the_script_of_icons_goes(site):
+    scripts = '<script defer src="_static/scripts/{}.js?digest=1"></script>\n'
+    (site / "page.html").write_text(scripts.format("fontawesome") + scripts.format("bootstrap") + PAGE)
     lighten_site(site)
-    kept = (site / "_static" / "scripts" / "fontawesome.js").read_text()
-    assert kept == 'var i={"arrow-up":[384,512,[8593],"f062","M1"],xmark:[1,2,[],"f0","M0"],last:[1,2,[],"f9","M9"]};'
+    text = (site / "page.html").read_text()
+    assert text.startswith(scripts.format("bootstrap") + '<img src="logo.png">')
 
 
 def test_images_below_the_first_wait(site):
@@ -70,14 +64,19 @@ def test_an_opaque_alpha_channel_goes_and_another_stays(site):
     assert np.array_equal(cv2.imread(str(opaque), cv2.IMREAD_UNCHANGED), pixels[..., :3])
 
 
-def test_fonts_of_icons_that_nothing_names_go(site):
+def test_fonts_of_icons_that_nothing_names_go_and_the_others_need_no_file(site):
     styles = site / "_static" / "styles" / "pydata-sphinx-theme.css"
-    styles.parent.mkdir()
+    fonts = site / "_static" / "fonts"
+    styles.parent.mkdir(parents=True)
+    fonts.mkdir()
+    for kind in ("solid", "brands"):
+        (fonts / f"fa-{kind}-400.woff2").write_bytes(kind.encode())
     face = "@font-face{{font-weight:1;src:url(../fonts/fa-{}-400.woff2) format(woff2)}}"
     styles.write_text(f"a{{}}{face.format('solid')}{face.format('regular')}{face.format('brands')}b{{}}")
-    (site / "other.html").write_text('<i class="fa-brands fa-sun"></i>')
+    (site / "other.html").write_text('<article><i class="fa-brands fa-sun"></i></article>')
     lighten_site(site)
-    assert styles.read_text() == f"a{{}}{face.format('solid')}{face.format('brands')}b{{}}"
+    inlined = "@font-face{{font-weight:1;src:url(data:font/woff2;base64,{}) format(woff2)}}"
+    assert styles.read_text() == f"a{{}}{inlined.format('c29saWQ=')}{inlined.format('YnJhbmRz')}b{{}}"
 
 
 def test_a_second_time_changes_nothing(site):

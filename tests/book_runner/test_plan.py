@@ -1,6 +1,9 @@
 import json
+import subprocess
 import time
+from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
 
@@ -84,7 +87,7 @@ def test_a_whole_number_is_a_legal_float(make_project):
 def test_a_profile_file_that_is_no_yaml(make_project):
     project = make_project({"01_one": ["n = 1"]})
     (project.notebooks / "profiles.yml").write_text("01_one: [")
-    with pytest.raises(RunnerError, match=r"profiles\.yml is no valid YAML"):
+    with pytest.raises(RunnerError, match=r"profiles\.yml is not valid YAML"):
         plan.plan(project)
 
 
@@ -93,7 +96,7 @@ def test_a_profile_file_that_is_no_yaml(make_project):
     [
         ("n = 1 + x", "parameter n is not a plain value"),
         ("import os", "may hold only lines such as 'epochs = 5'"),
-        ("n = ", "line 1 is no valid Python"),
+        ("n = ", "line 1 is not valid Python"),
     ],
 )
 def test_a_parameters_cell_holds_only_literals(make_project, cell, message):
@@ -110,7 +113,7 @@ def test_a_missing_parameters_tag_is_an_error(make_project):
 def test_a_notebook_that_is_no_json(make_project):
     project = make_project({"01_one": ["n = 1"]})
     project.notebook("01_one").write_text("{")
-    with pytest.raises(RunnerError, match=r"01_one\.ipynb is no valid notebook"):
+    with pytest.raises(RunnerError, match=r"01_one\.ipynb is not a valid notebook"):
         plan.plan(project)
 
 
@@ -166,16 +169,13 @@ def test_a_changed_helper_is_a_reason_only_where_it_can_be_reached(make_project)
 
 
 def test_reach_follows_imports_into_functions_and_packages():
-    found = plan.reachable_modules(["%matplotlib inline\nfrom book_runner.execute import run_jobs"])
-    assert {
-        "book_runner.plan",
-        "book_runner.project",
-        "book_runner",
-        "course_utils.errors",
-    } <= set(found)
-    assert "book_runner.cli" not in found
-    assert "book_runner.cli" in plan.reachable_modules(["import course_utils"])
-    assert plan.reachable_modules(["import numpy", "this is no python"]) == {}
+    found = plan.reachable_modules(["%matplotlib inline\nfrom course_utils.datasets import load"])
+    package = {f"course_utils.datasets.{path.stem}" for path in Path(plan.datasets.__file__).parent.glob("[!_]*.py")}
+    assert {*package, "course_utils.datasets", "course_utils", "course_utils.errors"} <= set(found)
+    assert all(plan._module_file(name) == path for name, path in found.items())
+    assert "course_utils.exercises" not in found
+    assert "course_utils.exercises" in plan.reachable_modules(["import course_utils"])
+    assert plan.reachable_modules(["import numpy", "this is no python", "import book_runner.cli"]) == {}
 
 
 def test_a_data_set_that_changes_is_a_reason(make_project, monkeypatch):
@@ -215,3 +215,66 @@ def test_data_that_a_run_fetched_belong_to_it(make_project, monkeypatch):
     monkeypatch.setattr(plan.datasets, "fingerprint", lambda name, **options: "sha256:new")
     loaded = [{"name": "mnist", "kind": "official"}, {"name": "svhn", "kind": "procedural"}]
     assert plan.parts_after_run(job, loaded)["data"] == {"mnist": "sha256:new", "svhn": "procedural:1"}
+
+
+@pytest.fixture
+def repository(make_project):
+    """A book under Git, with an empty file for each module that its notebooks use."""
+    project = make_project({"01_one": ["n = 2"], "02_two": ["n = 2", "from course_utils import datasets"]})
+    for name in ("course_utils/errors.py", "course_utils/datasets/__init__.py", "book_runner/cli.py"):
+        (project.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (project.root / name).write_text("")
+    git(project, "init", "--quiet", "--initial-branch=main")
+    commit(project)
+    return project
+
+
+def git(project, *arguments):
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=project.root, check=True, capture_output=True)
+
+
+def commit(project):
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "a change")
+
+
+def test_sources_and_modules_touch_pages(repository):
+    assert plan.changed_pages(repository, "HEAD") == {}
+    (repository.book / "intro.md").write_text("# Anew\n")
+    (repository.root / "course_utils" / "cli.py").write_text("new = 1\n")
+    commit(repository)
+    assert plan.changed_pages(repository, "HEAD~1") == {"book/intro.html": "its source"}
+    (repository.root / "course_utils" / "datasets" / "__init__.py").write_text("new = 1\n")
+    commit(repository)
+    found = {"notebooks/02_two.html": "course_utils.datasets"}
+    assert plan.changed_pages(repository, "HEAD~1") == found
+    assert plan.changed_pages(repository, "HEAD~2") == {"book/intro.html": "its source", **found}
+    notebook = nbformat.read(repository.notebook("02_two"), as_version=4)
+    notebook["cells"][0]["source"] = "# Another"
+    nbformat.write(notebook, repository.notebook("02_two"))
+    commit(repository)
+    assert plan.changed_pages(repository, "HEAD~2") == {"notebooks/02_two.html": "its source"}
+
+
+def test_only_the_own_branch_counts(repository):
+    git(repository, "switch", "--quiet", "--create", "mine")
+    git(repository, "switch", "--quiet", "main")
+    (repository.book / "intro.md").write_text("# Of others\n")
+    commit(repository)
+    git(repository, "switch", "--quiet", "mine")
+    assert plan.changed_pages(repository, "main") == {}
+
+
+@pytest.mark.parametrize("since", ["nowhere", "--output=stolen"])
+def test_unknown_commits(repository, since):
+    with pytest.raises(RunnerError, match=f"since is '{since}'; it must be a commit: "):
+        plan.changed_pages(repository, since)
+    assert sorted(path.name for path in repository.root.iterdir() if "stolen" in path.name) == []
+
+
+def test_the_command_lists_changed_pages(repository, course):
+    assert course(repository.root, "changed", "--since", "HEAD").output == "No page has changed.\n"
+    (repository.book / "intro.md").write_text("# Anew\n")
+    commit(repository)
+    assert course(repository.root, "changed", "--since", "HEAD~1").output == "- `book/intro.html`: its source\n"

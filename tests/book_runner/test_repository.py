@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from book_runner import execute, plan, site
 from book_runner.cli import main
 from book_runner.project import Project
-from book_runner.repository import public_address, set_repository
+from book_runner.site import public_address, set_repository
 from course_utils.errors import RunnerError
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +103,7 @@ def test_the_command(book, monkeypatch):
     done = CliRunner().invoke(main, ["set-repository", URL])
     assert "changed: _config.yml\nchanged: README.md\nchanged: notebooks/01_one.ipynb\n" in done.output
     assert CliRunner().invoke(main, ["set-repository", URL]).output == "nothing to change\n"
-    assert "Error: set-repository: the address is 'x'" in CliRunner().invoke(main, ["set-repository", "x"]).output
+    assert "Error: the address is 'x'" in CliRunner().invoke(main, ["set-repository", "x"]).output
 
 
 def test_pages_have_a_colab_button_only_with_an_address(book):

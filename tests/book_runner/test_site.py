@@ -4,7 +4,7 @@ import json
 import nbformat
 import pytest
 
-from book_runner import execute, plan, site
+from book_runner import execute, pages, plan, site
 from book_runner.pages import ledger
 from book_runner.project import read_json
 from course_utils import results
@@ -84,14 +84,14 @@ def test_a_notebook_that_never_ran_has_a_page_that_says_so(make_project):
     assert "has not been run in this build" in (project.html / "notebooks" / "01_one.html").read_text()
 
 
-def test_procedural_data_put_a_banner_on_every_page(built):
+def test_synthetic_data_put_a_banner_on_every_page(built):
     path = built.record("quick", "01_one")
     record = read_json(path)
     record["data"] = [{"name": "toy", "kind": "procedural", "title": "Toy"}]
     path.write_text(json.dumps(record))
     site.build_site(built)
     for page in ("notebooks/01_one", "book/intro", "book/ledger", "book/status"):
-        assert "made from procedural data" in (built.html / f"{page}.html").read_text(), page
+        assert "made from synthetic data" in (built.html / f"{page}.html").read_text(), page
     assert "stand in for" in (built.html / "notebooks" / "01_one.html").read_text()
 
 
@@ -137,9 +137,9 @@ def test_logging_of_libraries_stays_out_of_the_page(built):
 
 def test_data_that_are_drawn_by_nature_stand_in_for_nothing():
     record = {"data": [{"name": "pedestrians", "kind": "procedural"}, {"name": "svhn", "kind": "own split"}]}
-    assert ledger.stand_ins(record) == []
+    assert pages.stand_ins(record) == []
     record["data"].append({"name": "mnist", "kind": "procedural"})
-    assert ledger.stand_ins(record) == ["mnist"]
+    assert pages.stand_ins(record) == ["mnist"]
 
 
 def test_the_table_shows_intervals_and_gaps():
@@ -195,7 +195,7 @@ def test_the_status_page_says_what_each_notebook_ran_on():
     here |= {"backend": "tensorflow", "versions": {"keras": "3.9.0"}}
     run = {"state": "done", "profile": "quick", "started": "2026-01-02T03:04:05+00:00", "seconds": 65.4, "data": []}
     run |= {"peak_memory_bytes": 2**30, "environment": here}
-    page = ledger.status_page(
+    page = pages.status_page(
         ["01_one", "02_two", "03_three", "04_four"],
         {"01_one": run, "02_two": run | {"environment": here | {"backend": "jax"}}, "03_three": run, "04_four": None},
         {"01_one": None, "02_two": run | {"profile": "full", "seconds": 4000}, "04_four": run | {"profile": "full"}},
@@ -211,6 +211,6 @@ def test_the_status_page_says_what_each_notebook_ran_on():
     assert "The 2 notebooks below that have been run took 1.1 hours together" in full
     assert "at most 1.0 GiB of memory each" in full
     assert "| {doc}`/notebooks/02_two` | done | full | 2026-01-02 03:04 | 4000 | 1,024 |  | A |" in full
-    nothing = ledger.status_page(["01_one"], {}, {})
+    nothing = pages.status_page(["01_one"], {}, {})
     assert "None yet." in nothing
     assert "hours" not in nothing

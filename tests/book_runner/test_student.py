@@ -149,7 +149,7 @@ def test_notes_are_on_no_page(built):
         (lambda cells: cells[:2], "the solution of ex-01-many has no end"),
         (lambda cells: cells[:1], "has no label, or no solution that names its label"),
         (lambda cells: [*cells[:3], cells[4]], "has no code"),
-        (lambda cells: [*cells[:3], ("code", "print = 1 if", {}), cells[4]], "no valid Python"),
+        (lambda cells: [*cells[:3], ("code", "print = 1 if", {}), cells[4]], "not valid Python"),
         (lambda cells: [*cells[:3], ("code", "for i in []:\n    pass", {}), cells[4]], "is nowhere"),
         (lambda cells: [*cells[:3], ("code", "a = 1", {"course": {"answer": "a +"}}), cells[4]], "a Python expression"),
         (

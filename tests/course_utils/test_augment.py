@@ -6,61 +6,42 @@ import numpy as np
 import pytest
 import scipy.ndimage
 import scipy.stats
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from course_utils import augment
 from course_utils.augment import (
     AugmentedBatches,
     add_noise,
-    augmentation_layer,
-    brightness,
     compose,
-    contrast,
     cutout,
     flip_horizontal,
     flip_vertical,
     random_crop,
     rotate,
-    translate,
-    zoom,
 )
 from course_utils.errors import ArgumentError
 
 TRANSFORMS = {
     "add_noise": partial(add_noise, std=0.2),
-    "brightness": partial(brightness, amount=0.4),
-    "contrast": partial(contrast, amount=0.8),
     "cutout": partial(cutout, max_size=7),
     "flip_horizontal": partial(flip_horizontal, probability=1),
     "flip_vertical": partial(flip_vertical, probability=1),
     "random_crop": partial(random_crop, min_size=5),
     "rotate": partial(rotate, degrees=40),
-    "rotate edge": partial(rotate, degrees=180, border="edge"),
-    "rotate reflect": partial(rotate, degrees=180, border="reflect"),
-    "translate": partial(translate, pixels=3),
-    "translate edge": partial(translate, pixels=(2, 5), border="edge"),
-    "translate reflect": partial(translate, pixels=3, border="reflect"),
-    "zoom": partial(zoom, amount=0.5),
-    "zoom edge": partial(zoom, amount=0.9, border="edge"),
+    "rotate far": partial(rotate, degrees=180),
 }
 EVERY = pytest.mark.parametrize("name", TRANSFORMS)
 
 # These make values that the image did not have; the others move those it has.
-MAKE_NEW_VALUES = {"add_noise", "brightness", "cutout"}
+MAKE_NEW_VALUES = {"add_noise", "cutout"}
 
 # Nothing is left to do at these settings. Cropping to the full size needs the size.
 WEAKEST = {
     "add_noise": partial(add_noise, std=0),
-    "brightness": partial(brightness, amount=0),
-    "contrast": partial(contrast, amount=0),
     "cutout": partial(cutout, max_size=0),
     "flip_horizontal": partial(flip_horizontal, probability=0),
     "flip_vertical": partial(flip_vertical, probability=0),
     "random_crop": partial(random_crop, min_size=(13, 11)),
     "rotate": partial(rotate, degrees=0),
-    "translate": partial(translate, pixels=0),
-    "zoom": partial(zoom, amount=0),
 }
 
 
@@ -149,10 +130,7 @@ def test_strength_zero_is_the_identity_bit_by_bit(name, dtype):
     assert result.dtype == dtype
 
 
-@pytest.mark.parametrize(
-    ("transform", "strength"),
-    [(add_noise, "std"), (brightness, "amount"), (contrast, "amount"), (rotate, "degrees"), (zoom, "amount")],
-)
+@pytest.mark.parametrize(("transform", "strength"), [(add_noise, "std"), (rotate, "degrees")])
 def test_a_strength_near_zero_is_near_the_identity(transform, strength):
     x = images((5, 13, 11, 3), np.float64)
     np.testing.assert_allclose(transform(x, **{strength: 1e-6}, rng=new_rng()), x, atol=1e-4)
@@ -193,7 +171,7 @@ def test_one_tall_image_in_parts_gives_the_same(name, monkeypatch):
 
 def test_more_rows_than_opencv_takes_in_one_call():
     x = np.repeat(images((1, 28, 28, 1), np.float32), 1500, axis=0)
-    result = zoom(x, amount=1e-9, rng=new_rng())
+    result = rotate(x, degrees=1e-9, rng=new_rng())
     np.testing.assert_allclose(result, x, atol=1e-2)
 
 
@@ -210,36 +188,6 @@ def test_flips_are_numpys(dtype):
             assert any(np.array_equal(result, legal) for legal in (image, mirror(image)))
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    shape=st.tuples(st.integers(1, 6), st.integers(1, 7), st.integers(1, 7), st.integers(1, 3)),
-    pixels=st.tuples(st.integers(0, 3), st.integers(0, 3)),
-    border=st.sampled_from(["zero", "edge", "reflect"]),
-    seed=st.integers(0, 1000),
-)
-def test_translate_is_a_window_into_the_padded_image(shape, pixels, border, seed):
-    x = new_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-    result = translate(x, pixels=pixels, border=border, rng=new_rng(seed))
-    mode = {"zero": "constant", "edge": "edge", "reflect": "reflect"}[border]
-    h, w = shape[1:3]
-    rows, columns = pixels
-    for image, shifted in zip(x, result, strict=True):
-        padded = np.pad(image, ((rows, rows), (columns, columns), (0, 0)), mode=mode)
-        legal = [
-            padded[top : top + h, left : left + w] for top in range(2 * rows + 1) for left in range(2 * columns + 1)
-        ]
-        assert any(np.array_equal(shifted, window) for window in legal)
-
-
-def test_translate_draws_every_shift_equally_often():
-    x = np.zeros((7000, 9, 9, 1), dtype=np.uint8)
-    x[:, 4, 4] = 255
-    shifted = translate(x, pixels=(1, 3), rng=new_rng())
-    counts = (shifted[..., 0] > 0).sum(axis=0)
-    assert counts[3:6, 1:8].sum() == 7000
-    assert scipy.stats.chisquare(counts[3:6, 1:8].ravel()).pvalue > 1e-4
-
-
 def test_degrees_are_degrees():
     before = dots(3000, 20, 34)
     rows, columns = centres(rotate(before, degrees=10, rng=new_rng()))
@@ -249,25 +197,17 @@ def test_degrees_are_degrees():
     assert scipy.stats.kstest(angles, scipy.stats.uniform(-10, 20).cdf).pvalue > 1e-4
 
 
-def test_zoom_scales_by_at_most_the_amount():
-    rows, columns = centres(zoom(dots(3000, 10, 26), amount=0.3, rng=new_rng()))
-    factors = rows / -10
-    np.testing.assert_allclose(columns / 6, factors, atol=0.02)
-    assert scipy.stats.kstest(factors, scipy.stats.uniform(0.7, 0.6).cdf).pvalue > 1e-4
-
-
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-@pytest.mark.parametrize(("border", "mode"), [("zero", "grid-constant"), ("edge", "nearest"), ("reflect", "mirror")])
-def test_warps_agree_with_scipy(dtype, border, mode):
+def test_warps_agree_with_scipy(dtype):
     x = images((5, 15, 12, 2), dtype)
     linear = new_rng(1).normal(0, 0.5, (2, 2, 5)) + np.eye(2)[:, :, None]
-    result = augment._warped(x, linear, border=border)
+    result = augment._warped(x, linear)
     middle = np.array([7, 5.5])
     for i, image in enumerate(x):
         shift = middle - linear[:, :, i] @ middle
         for channel in range(2):
             expected = scipy.ndimage.affine_transform(
-                image[..., channel].astype(np.float64), linear[:, :, i], shift, order=1, mode=mode
+                image[..., channel].astype(np.float64), linear[:, :, i], shift, order=1, mode="grid-constant"
             )
             # OpenCV rounds coordinates to 1/32 pixel, and neighbours differ by up to half the range.
             tolerance = 6 if dtype == np.uint8 else 0.025
@@ -346,30 +286,6 @@ def test_noise_is_clipped_and_never_wraps():
     assert light.min() > 1
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_brightness_adds_one_number_an_image(dtype):
-    unit = 255 if dtype == np.uint8 else 1
-    x = images((500, 5, 5, 3), np.float64) * 0.2 + 0.4
-    x = (x * unit).round().astype(dtype) if dtype == np.uint8 else x.astype(dtype)
-    change = (brightness(x, amount=0.3, rng=new_rng()).astype(np.float64) - x) / unit
-    np.testing.assert_allclose(np.ptp(change, axis=(1, 2, 3)), 0, atol=1e-6)
-    assert scipy.stats.kstest(change[:, 0, 0, 0], scipy.stats.uniform(-0.3, 0.6).cdf).pvalue > 1e-4
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_contrast_scales_the_distance_from_the_mean(dtype):
-    unit = 255 if dtype == np.uint8 else 1
-    x = images((500, 8, 8, 3), np.float64) * 0.3 + 0.35
-    x = (x * unit).round().astype(dtype) if dtype == np.uint8 else x.astype(dtype)
-    result = contrast(x, amount=0.5, rng=new_rng()).astype(np.float64)
-    means = x.mean(axis=(1, 2, 3), keepdims=True)
-    np.testing.assert_allclose(result.mean(axis=(1, 2, 3), keepdims=True), means, atol=0.5 * unit / 255)
-    factors = result.std(axis=(1, 2, 3)) / x.std(axis=(1, 2, 3))
-    expected = means + (x - means) * factors[:, None, None, None]
-    np.testing.assert_allclose(result, expected, atol=0.02 * unit)
-    assert scipy.stats.kstest(factors, scipy.stats.uniform(0.5, 1).cdf).pvalue > 1e-4
-
-
 # -- compose -------------------------------------------------------------------------------------------------
 
 
@@ -413,7 +329,7 @@ X = np.zeros((2, 8, 6, 1), dtype=np.uint8)
     ],
 )
 def test_a_batch_that_is_none_is_an_error(name, x, message):
-    with pytest.raises(ArgumentError, match=f"^{name.split()[0]}: {message}"):
+    with pytest.raises(ArgumentError, match=f"^{message}"):
         TRANSFORMS[name](x, rng=new_rng())
 
 
@@ -429,7 +345,7 @@ def test_a_batch_that_is_none_is_an_error(name, x, message):
 )
 def test_a_bad_probability_or_rng_is_an_error(name, options, message):
     small = {"min_size": 3} if name == "random_crop" else {"max_size": 3} if name == "cutout" else {}
-    with pytest.raises(ArgumentError, match=f"^{name.split()[0]}: {message}"):
+    with pytest.raises(ArgumentError, match=f"^{message}"):
         TRANSFORMS[name](X, **{"rng": new_rng(), **small, **options})
 
 
@@ -438,8 +354,6 @@ def test_a_bad_probability_or_rng_is_an_error(name, options, message):
     [
         (add_noise, {"std": -0.1}, "std is -0.1; it must be a number from 0 to 1"),
         (add_noise, {"std": 25}, "std is 25"),
-        (brightness, {"amount": 2}, "amount is 2"),
-        (contrast, {"amount": -1}, "amount is -1"),
         (cutout, {"max_size": 7}, "max_size is 7; it must be at most the images' 8x6 pixels"),
         (cutout, {"max_size": -1}, "max_size is -1"),
         (cutout, {"max_size": 2.5}, "max_size is 2.5"),
@@ -454,11 +368,6 @@ def test_a_bad_probability_or_rng_is_an_error(name, options, message):
         (random_crop, {"min_size": (8, 7)}, r"min_size is \(8, 7\); it must be at most"),
         (random_crop, {"min_size": 0}, "min_size is 0"),
         (rotate, {"degrees": 270}, "degrees is 270; it must be a number from 0 to 180"),
-        (rotate, {"degrees": 5, "border": "wrap"}, "border is 'wrap'; it must be one of 'zero'"),
-        (translate, {"pixels": 0.1}, "pixels is 0.1"),
-        (translate, {"pixels": 1, "border": None}, "border is None"),
-        (zoom, {"amount": 1}, "amount is 1; it must be a number from 0 to 0.9"),
-        (zoom, {"amount": 0.1, "border": "nearest"}, "border is 'nearest'"),
     ],
 )
 def test_bad_strengths_are_named(transform, options, message):
@@ -587,108 +496,3 @@ def test_fit_learns_from_the_batches_and_repeats_exactly():
 def test_bad_arguments_of_batches(x, y, options, message):
     with pytest.raises(ArgumentError, match=f"^.*{message}"):
         AugmentedBatches(x, y, **{"transform": compose(), "batch_size": 2, "seed": 0, **options})
-
-
-# -- the layer -----------------------------------------------------------------------------------------------
-
-
-def as_array(tensor):
-    import keras
-
-    return keras.ops.convert_to_numpy(tensor)
-
-
-EVERYTHING = {
-    "degrees": 10,
-    "translation": 0.1,
-    "zoom": 0.1,
-    "brightness": 0.2,
-    "contrast": 0.2,
-    "horizontal_flip": True,
-}
-
-
-@pytest.mark.parametrize("options", [*({name: value} for name, value in EVERYTHING.items()), EVERYTHING])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_the_layer_acts_in_training_and_not_in_inference(options, channels):
-    x = images((16, 12, 12, channels), np.float32)
-    layer = augmentation_layer(**options, seed=0)
-    np.testing.assert_array_equal(as_array(layer(x, training=False)), x)
-    np.testing.assert_array_equal(as_array(layer(x)), x)
-    changed = as_array(layer(x, training=True))
-    assert changed.shape == x.shape
-    assert (changed != x).any(axis=(1, 2, 3)).sum() >= 3
-    assert changed.min() >= 0
-    assert changed.max() <= 1 + 1e-6
-    again = augmentation_layer(**options, seed=0)
-    np.testing.assert_array_equal(as_array(again(x, training=True)), changed)
-
-
-@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
-def test_a_model_sees_changed_images_in_training_and_its_own_in_inference():
-    import keras
-
-    class Recorder(keras.layers.Layer):
-        def call(self, inputs):
-            self.add_loss(keras.ops.sum(inputs))
-            return inputs
-
-    x = np.zeros((8, 12, 12, 1), dtype=np.float32)
-    x[:, :, :6] = 1
-    model = keras.Sequential(
-        [
-            keras.Input((12, 12, 1)),
-            augmentation_layer(translation=0.3, seed=0),
-            Recorder(),
-            keras.layers.GlobalAveragePooling2D(),
-        ]
-    )
-    model.compile("sgd")
-    # The only loss is the sum over the pixels that come through the layer: shifts lose some, inference none.
-    assert model.evaluate(x, np.zeros((8, 1)), verbose=0) == pytest.approx(x.sum())
-    trained = model.fit(x, np.zeros((8, 1)), epochs=1, verbose=0).history["loss"][0]
-    assert trained < 0.95 * x.sum() or trained > 1.05 * x.sum()
-    np.testing.assert_allclose(model.predict(x, verbose=0), 0.5)
-    np.testing.assert_allclose(as_array(model(x)), 0.5)
-
-
-def test_the_layers_degrees_are_degrees_and_nothing_is_flipped():
-    rows, columns = centres(as_array(augmentation_layer(degrees=10, seed=0)(dots(600, 20, 34), training=True)))
-    angles = np.degrees(np.arctan2(rows, columns))
-    assert 9 < np.abs(angles).max() < 10.3
-    assert angles.min() < -9
-
-
-def test_the_layers_other_strengths_are_those_of_the_functions():
-    x = dots(600, 12, 26)
-    rows, columns = centres(as_array(augmentation_layer(zoom=0.3, seed=1)(x, training=True)))
-    factors = rows / -8
-    np.testing.assert_allclose(columns / 6, factors, atol=0.03)
-    assert 0.69 < factors.min() < 0.73
-    assert 1.27 < factors.max() < 1.31
-    rows, columns = centres(as_array(augmentation_layer(translation=0.1, seed=1)(x, training=True)))
-    for shifts in (rows + 8, columns - 6):
-        assert 3.8 < np.abs(shifts).max() < 4.2
-    flat = np.full((600, 4, 4, 1), 0.5, dtype=np.float32)
-    change = as_array(augmentation_layer(brightness=0.2, seed=1)(flat, training=True)) - 0.5
-    assert 0.19 < np.abs(change).max() < 0.2001
-
-
-def test_a_layer_of_strength_zero_changes_nothing():
-    x = images((4, 12, 12, 1), np.float32)
-    np.testing.assert_array_equal(as_array(augmentation_layer(seed=0)(x, training=True)), x)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"degrees": 200}, "degrees is 200; it must be a number from 0 to 180"),
-        ({"translation": -0.1}, "translation is -0.1"),
-        ({"zoom": 1}, "zoom is 1"),
-        ({"border": "wrap"}, "border is 'wrap'"),
-        ({"seed": 0.5}, "seed is 0.5"),
-    ],
-)
-def test_bad_arguments_of_the_layer(options, message):
-    with pytest.raises(ArgumentError, match=f"^{message}"):
-        augmentation_layer(**{"seed": 0, **options})

@@ -134,13 +134,11 @@ def test_softmax_survives_large_scores():
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.8, 0.95, 0.99])
-)
-def test_wilson_interval_agrees_with_scipy(case, confidence):
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_interval_agrees_with_scipy(case):
     successes, n = case
-    expected = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
-    low, high = ev.wilson_interval(successes, n, confidence=confidence)
+    expected = stats.binomtest(successes, n).proportion_ci(0.95, method="wilson")
+    low, high = ev.wilson_interval(successes, n)
     assert low == pytest.approx(expected.low, abs=1e-12)
     assert high == pytest.approx(expected.high, abs=1e-12)
 
@@ -283,8 +281,6 @@ def test_divergence_is_found_where_it_was_put(start, seed):
     noise = rng.normal(0, 0.005, 20)
     found = ev.divergence_epoch(train, train + gap + noise)
     assert abs(found - start) <= 1
-    accuracies = (1 - train / 4, 1 - (train + gap + noise) / 4)
-    assert ev.divergence_epoch(*accuracies, higher_is_better=True) == found
 
 
 def test_curves_that_only_wobble_have_rarely_parted():
@@ -340,7 +336,7 @@ def test_planted_copies_are_found_and_nothing_else(name, shape):
     assert (report.n_exact, report.n_near) == (10, 20)
 
 
-def test_simple_shapes_in_a_crowd_are_no_near_duplicates_but_an_exact_copy_is():
+def test_simple_shapes_in_a_crowd_are_no_near_duplicates_but_an_exact_copy_is(monkeypatch):
     rng = np.random.default_rng(1)
     bars = np.zeros((300, 28, 28), np.uint8)
     bars[:, 4:24, 12:16] = 220
@@ -350,8 +346,9 @@ def test_simple_shapes_in_a_crowd_are_no_near_duplicates_but_an_exact_copy_is():
     report = ev.check_leakage(x_train, x_test)
     assert report.exact.tolist() == [[3, 7]]
     assert report.n_near == 0
-    # Asked for whatever looks alike, it names them all.
-    assert ev.check_leakage(x_train, x_test, max_crowd=250).n_near == 49
+    # Only because they are a crowd: each is like enough to another.
+    monkeypatch.setattr(ev, "_CROWD", 250)
+    assert ev.check_leakage(x_train, x_test).n_near == 49
 
 
 def test_blank_images_are_duplicates_only_if_they_are_equal():
@@ -419,7 +416,7 @@ def evaluator_cases():
         rng = np.random.default_rng(6)
         sizes = rng.integers(100, 10_000, 40)
         fit = ev.fit_power_law(sizes[order], (sizes**-0.3 * rng.uniform(0.9, 1.1, 40))[order])
-        return fit.coefficient, fit.exponent, fit.exponent_interval, fit.r_squared, fit.predict(1e5)
+        return fit.coefficient, fit.exponent, fit.exponent_interval, fit.predict(1e5)
 
     def leakage(order):
         rng = np.random.default_rng(7)
@@ -476,14 +473,13 @@ def test_no_evaluator_depends_on_the_order_of_its_samples(evaluate):
         (lambda: ev.evaluate_predictions([], [], class_names=NAMES), "non-empty"),
         (lambda: ev.evaluate_predictions([0], [0], class_names=NAMES).most_confused(0), "k is 0"),
         (lambda: ev.softmax(3.0), r"scores has shape \(\)"),
-        (lambda: ev.softmax(["a"]), "scores is no array of numbers"),
+        (lambda: ev.softmax(["a"]), "scores is not an array of numbers"),
         (lambda: ev.wilson_interval(3, 2), "successes is 3.*; successes must be at most n"),
         (lambda: ev.wilson_interval(-1, 2), "successes is -1"),
         (lambda: ev.wilson_interval(1.5, 2), "successes is 1.5; counts must be whole"),
-        (lambda: ev.wilson_interval(1, 2, confidence=1), "confidence is 1; it must lie between 0 and 1"),
         (lambda: ev.compare_paired([True], [True, False]), "correct_a has 1 entries, correct_b has 2"),
         (lambda: ev.compare_paired([1, 0], [True, False]), "correct_a has shape .* dtype int64; .* booleans"),
-        (lambda: ev.compare_paired([], []), "compare_paired: correct_a"),
+        (lambda: ev.compare_paired([], []), "^correct_a has shape"),
         (lambda: ev.summarise_seeds([]), r"values has shape \(0,\)"),
         (lambda: ev.summarise_seeds([0.1, np.inf]), "values holds 1 values that are NaN or infinite"),
         (lambda: ev.time_call(3), "fn is int"),

@@ -128,6 +128,7 @@ BATCH = np.zeros((1, 4, 4, 3), dtype=np.uint8)
         (lambda: images.resize(BATCH, (4, 4, 3)), r"size is \(4, 4, 3\)"),
         (lambda: images.resize(BATCH, 2.5), "size is 2.5"),
         (lambda: images.resize(BATCH, "28"), "size is '28'"),
+        (lambda: images.check_size("image_size", 9_000, maximum=8_192), "image_size is 9000; .* from 1 to 8192"),
         (lambda: images.resize(BATCH, 4, interpolation="cubic"), "interpolation is 'cubic'.*'bicubic'"),
         (lambda: images.resize(BATCH.astype(int), 4), "x is of dtype int64"),
         (lambda: images.resize(BATCH[:, :0], 4), r"x has shape \(1, 0, 4, 3\)"),

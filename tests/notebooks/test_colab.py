@@ -1,14 +1,17 @@
-"""Every notebook as Colab runs it: alone, in an empty folder, where everything is installed but the book's package.
+"""Every notebook as Colab runs it: in an empty folder, where everything is installed but the book's package.
 
-One chapter runs to its end, the others as far as their data, which takes a minute or two. With COURSE_COLAB=whole in
-the environment all of them run to their ends.
+The chapter of the README's command runs to its end, by that command. The others run as far as their data, one after
+the other in one kernel, whose start takes longer than that. With COURSE_COLAB=whole in the environment all of them
+run to their ends.
 """
 
-import json
 import os
+import re
+import shlex
 import site
 import subprocess
 import sys
+import tomllib
 import venv
 from pathlib import Path
 
@@ -35,28 +38,28 @@ SMALL = {
     "largest_kernel": 7,
     "repeats": 1,
 }
-WHOLE = NAMES if os.environ.get("COURSE_COLAB") == "whole" else ["02_fashion_mlp"]
+PIP = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    build = f"import flit_core.buildapi; print(flit_core.buildapi.build_wheel({str(folder)!r}))"
+    backend = tomllib.loads((PROJECT.root / "pyproject.toml").read_text())["build-system"]["build-backend"]
+    build = f"import {backend} as backend; print(backend.build_wheel({str(folder)!r}))"
     name = subprocess.run([sys.executable, "-c", build], cwd=PROJECT.root, capture_output=True, text=True, check=True)
     return folder / name.stdout.strip()
 
 
-@pytest.fixture
-def colab(tmp_path):
-    """An environment like Colab's: the libraries, `google.colab`, and no `course_utils`; give its Python."""
-    environment, libraries = tmp_path / "environment", tmp_path / "libraries"
+def environment_like_colabs(folder):
+    """The libraries, `google.colab`, and no `course_utils`; give its Python."""
+    environment, libraries = folder / "environment", folder / "libraries"
     venv.create(environment, symlinks=True)
     libraries.mkdir()
-    for folder in map(Path, site.getsitepackages()):
-        for path in folder.iterdir():
+    for packages in map(Path, site.getsitepackages()):
+        for path in packages.iterdir():
             if "course_utils" not in path.name and "course-utils" not in path.name:
                 (libraries / path.name).symlink_to(path)
-    stub = tmp_path / "stub" / "google" / "colab"
+    stub = folder / "stub" / "google" / "colab"
     stub.mkdir(parents=True)
     (stub / "__init__.py").write_text('"""Stands in for the module that only Colab has."""\n')
     (own,) = environment.glob("lib/python*/site-packages")
@@ -64,23 +67,26 @@ def colab(tmp_path):
     return environment / "bin" / "python"
 
 
-def run(colab, name, folder, **environment):
+@pytest.fixture
+def colab(tmp_path):
+    return environment_like_colabs(tmp_path)
+
+
+def papermill(colab, wheel, folder, *arguments):
+    """Run a notebook in an empty folder, with the wheel for what the set-up cell installs; give what it said."""
     folder.mkdir()
-    notebook = PROJECT.notebook(name)
-    read = nbformat.read(notebook, as_version=4)
-    if name not in WHOLE:
-        loads = [i for i, cell in enumerate(read["cells"]) if "results.provenance(" in cell["source"]]
-        # The chapter on convolutions loads no data.
-        del read["cells"][min(loads or [12]) + 1 :]
-    nbformat.write(read, folder / notebook.name)
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("COURSE_", "PYTHON"))}
-    quiet = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [colab, "-m", "papermill", notebook.name, "out.ipynb", "--kernel", "python3", "--no-progress-bar"]
-    for name, value in plan.declared_parameters(notebook).items():
-        command += ["-y", json.dumps({name: SMALL.get(name, value)})]
-    return subprocess.run(
-        command, cwd=folder, env={**variables, **quiet, **environment}, capture_output=True, text=True, check=False
-    )
+    variables |= {"COURSE_PACKAGE": str(wheel), "TF_CPP_MIN_LOG_LEVEL": "3", **PIP}
+    command = [colab, "-m", "papermill", *arguments, "--kernel", "python3", "--no-progress-bar"]
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    where = [colab, "-c", "import course_utils; print(course_utils.__file__)"]
+    found = subprocess.run(where, cwd=folder, env=variables, capture_output=True, text=True, check=False).stdout
+    assert found.startswith(str(colab.parents[1])), done.stderr[-3000:]
+    return done
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4)["cells"] if cell["cell_type"] == "code"]
 
 
 def test_the_environment_lacks_the_package(colab, tmp_path):
@@ -89,15 +95,51 @@ def test_the_environment_lacks_the_package(colab, tmp_path):
     assert said.stdout.strip() == "None"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_installs_the_package_and_runs(colab, wheel, tmp_path, name):
-    done = run(colab, name, tmp_path / "content", COURSE_PACKAGE=str(wheel))
+def test_the_readmes_command_works_from_any_folder_and_installs_the_package(colab, wheel, tmp_path):
+    readme = (PROJECT.root / "README.md").read_text()
+    (command,) = re.findall(r"^ *papermill (.*)$", readme, re.MULTILINE)
+    notebook, output, *options = shlex.split(command)
+    options += ["-p", "data_source", "synthetic", "-p", "n_seeds", "1"]
+    done = papermill(colab, wheel, tmp_path / "content", PROJECT.root / notebook, output, *options)
     assert done.returncode == 0, done.stderr[-3000:]
-    where = [colab, "-c", "import course_utils; print(course_utils.__file__)"]
-    found = subprocess.run(where, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert found.startswith(str(tmp_path / "environment"))
-    ran = nbformat.read(tmp_path / "content" / "out.ipynb", as_version=4)
-    assert all(cell["execution_count"] for cell in ran["cells"] if cell["cell_type"] == "code")
+    assert all(cell["execution_count"] for cell in code_cells(tmp_path / "content" / output))
+    assert (tmp_path / "content" / Path(notebook).stem / "projector" / "index.html").is_file()
+
+
+@pytest.fixture(scope="module")
+def ran(wheel, tmp_path_factory):
+    """All chapters in one kernel, each in its own folder and with no name of the one before; cells by chapter."""
+    folder = tmp_path_factory.mktemp("colab")
+    together = nbformat.v4.new_notebook()
+    for name in NAMES:
+        cells = code_cells(PROJECT.notebook(name))
+        if os.environ.get("COURSE_COLAB") != "whole":
+            loads = [i for i, cell in enumerate(cells) if "results.provenance(" in cell["source"]]
+            # The chapter on convolutions loads no data.
+            del cells[min(loads or [6]) + 1 :]
+        declared = plan.declared_parameters(PROJECT.notebook(name))
+        small = "\n".join(f"{key} = {SMALL.get(key, value)!r}" for key, value in declared.items())
+        (after,) = [i for i, cell in enumerate(cells, 1) if "parameters" in cell["metadata"].get("tags", [])]
+        (folder / name).mkdir()
+        first = f"%reset -f\n%cd -q {folder / name}"
+        cells = [nbformat.v4.new_code_cell(first), *cells[:after], nbformat.v4.new_code_cell(small), *cells[after:]]
+        # A chapter that fails does not keep those after it from running.
+        for cell in cells:
+            cell["metadata"] = {"chapter": name, "tags": ["raises-exception"]}
+        together["cells"] += cells
+    nbformat.write(together, folder / "together.ipynb")
+    python = environment_like_colabs(folder)
+    papermill(python, wheel, folder / "content", folder / "together.ipynb", "out.ipynb")
+    done = code_cells(folder / "content" / "out.ipynb")
+    return {name: [cell for cell in done if cell["metadata"].get("chapter") == name] for name in NAMES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_with_the_installed_package(ran, name):
+    errors = [out["traceback"] for cell in ran[name] for out in cell["outputs"] if out["output_type"] == "error"]
+    assert errors == []
+    assert len(ran[name]) >= 5
+    assert all(cell["execution_count"] for cell in ran[name])
 
 
 def test_without_an_address_the_set_up_cell_says_what_to_do(colab, tmp_path):

@@ -1,12 +1,20 @@
-"""A headless Chromium that notes what goes wrong in a page, and a small web server on this machine."""
+"""One headless Chromium that notes what goes wrong in a page, a small web server, and the built site with its pages.
+
+Each page of the site is opened once from the web server, on a desk, and once from disk, on a phone; all of its faults
+are collected then.
+"""
 
 import functools
 import http.server
+import importlib.resources
 import shutil
 import threading
 import urllib.parse
+from pathlib import Path
 
 import pytest
+
+SITE = Path(__file__).parents[2] / "_build" / "html"
 
 # Software rendering gives WebGL without a graphics card. The rest keeps the browser from calling home.
 CHROMIUM_FLAGS = [
@@ -20,6 +28,33 @@ CHROMIUM_FLAGS = [
     "--enable-unsafe-swiftshader",
     "--use-angle=swiftshader",
 ]
+# Colours fade when the theme changes; half-way they have neither contrast.
+FADED = """async () => {
+    const fading = () => document.getAnimations().filter(
+        (each) => each.playState === "running" && each.effect.getComputedTiming().endTime < Infinity);
+    for (let all = fading(); all.length; all = fading())
+        await Promise.allSettled(all.map((each) => each.finished));
+}"""
+# Formulas are set, pictures are there, those far down too, and what their coming moved is drawn.
+LOADED = """async () => {
+    window.scrollTo(0, document.documentElement.scrollHeight);
+    await window.MathJax?.startup?.promise;
+    await document.fonts.ready;
+    await Promise.allSettled([...document.images].map((image) => { image.loading = "eager"; return image.decode(); }));
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+}"""
+BARE = """images => images.filter((image) => !image.alt || image.alt.includes('/')).map((image) => image.src)"""
+FONT_SIZES = "elements => elements.map((element) => parseFloat(getComputedStyle(element).fontSize))"
+AXE = """async (theme) => {
+    document.documentElement.dataset.theme = theme;
+    await (FADED)();
+    const { violations } = await axe.run(document, { resultTypes: ["violations"], iframes: false });
+    return violations
+        .filter(({ impact }) => ["serious", "critical"].includes(impact))
+        .flatMap(({ id, nodes }) => nodes.map(({ html, any }) => [id, html.slice(0, 120), any[0]?.message ?? ""]));
+}""".replace("FADED", FADED)
+FRAME = '<!doctype html><html lang="en"><title>Projector</title>'
+PHONE = {"width": 390, "height": 844, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 
 
 class WatchedPage:
@@ -37,6 +72,10 @@ class WatchedPage:
     def open(self, url):
         self.page.goto(url)
         return self.page
+
+    def fade(self):
+        """Wait until no colour changes any more."""
+        self.page.evaluate(FADED)
 
     def _on_console(self, message):
         # The software renderer's notes on its own speed say nothing about the page.
@@ -80,27 +119,32 @@ def chromium():
         browser.close()
 
 
+def new_page(chromium, width=1000, height=640, **options):
+    context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+    context.set_default_timeout(60_000)
+    return WatchedPage(context.new_page())
+
+
 @pytest.fixture
 def watch(chromium):
     """Open watched pages: ``watch(width=…, height=…)``."""
-    contexts = []
+    opened = []
 
-    def open_context(width=1000, height=640, **options):
-        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
-        context.set_default_timeout(60_000)
-        contexts.append(context)
-        return WatchedPage(context.new_page())
+    def open_page(**options):
+        opened.append(new_page(chromium, **options))
+        return opened[-1]
 
-    yield open_context
-    for context in contexts:
-        context.close()
+    yield open_page
+    for watched in opened:
+        watched.page.context.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serve():
     """Serve a folder on this machine: ``serve(folder)`` gives its address."""
     servers = []
 
+    @functools.cache
     def start(folder):
         handler = functools.partial(_StrictHandler, directory=folder)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -112,3 +156,57 @@ def serve():
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+# -- the built site ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def site():
+    if not (SITE / "index.html").is_file():
+        pytest.skip("there is no site in _build/html; `make book` builds it")
+    return SITE
+
+
+@pytest.fixture(scope="session")
+def axe():
+    package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    return (importlib.resources.files(package) / "axe.min.js").read_text(encoding="utf-8")
+
+
+def violations(page, axe):
+    """What axe-core finds in the light and in the dark theme that is serious or critical."""
+    page.evaluate(axe)
+    return {theme: page.evaluate(AXE, theme) for theme in ("light", "dark")}
+
+
+@pytest.fixture(scope="session")
+def visit(chromium, serve, axe):
+    """Look for all faults of a page: ``visit(folder, name)`` gives those there are, by their kind."""
+
+    def look(folder, name):
+        found = {}
+        watched = open_whole(chromium, f"{serve(folder)}/{name}")
+        found["without alternative text"] = watched.page.locator("article img").evaluate_all(BARE)
+        found |= violations(watched.page, axe)
+        found["from the web server"] = watched.problems
+        watched.page.context.close()
+
+        watched = open_whole(chromium, (folder / name).as_uri(), **PHONE)
+        width = watched.page.evaluate("document.documentElement.scrollWidth")
+        found["wider than a phone"] = width if width > PHONE["width"] else None
+        sizes = watched.page.locator("article p").evaluate_all(FONT_SIZES)
+        found["too small on a phone"] = [size for size in sizes if size < 12]
+        found["from disk"] = watched.problems
+        watched.page.context.close()
+        return {kind: faults for kind, faults in found.items() if faults}
+
+    return look
+
+
+def open_whole(chromium, address, **options):
+    """Open a page and wait until all of it is there but its projector, which is slow and has tests of its own."""
+    watched = new_page(chromium, **options)
+    watched.page.route("**/projector/**", lambda route: route.fulfill(body=FRAME, content_type="text/html"))
+    watched.open(address).evaluate(LOADED)
+    return watched

@@ -9,7 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from book_runner import execute, pdf, plan, site
-from book_runner.check.site import check_site
+from book_runner.check import check_site
 from book_runner.cli import main
 from course_utils.errors import RunnerError
 

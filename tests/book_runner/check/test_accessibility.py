@@ -2,7 +2,7 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from book_runner.check.accessibility import check_accessibility
+from book_runner.check import check_accessibility
 from book_runner.cli import main
 
 PAGE = """<!doctype html>

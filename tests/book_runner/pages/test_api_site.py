@@ -37,13 +37,13 @@ def test_the_citation_is_that_of_the_citation_file():
 )
 def test_messages_that_troubleshooting_quotes_exist(message):
     assert message in (ROOT / "book" / "troubleshooting.md").read_text()
-    sources = [path.read_text() for path in (ROOT / "course_utils" / "runner").glob("*.py")]
+    sources = [path.read_text() for path in (ROOT / "book_runner").rglob("*.py")]
     assert any(message in source for source in sources)
 
 
 def test_commands_that_troubleshooting_names_exist():
     page = (ROOT / "book" / "troubleshooting.md").read_text()
-    commands = (ROOT / "course_utils" / "cli.py").read_text()
+    commands = (ROOT / "book_runner" / "cli.py").read_text()
     for name in re.findall(r"`course (\w+)", page):
         assert re.search(rf"^def {name}\w*\(", commands, re.M), name
     makefile = (ROOT / "Makefile").read_text()

@@ -280,7 +280,7 @@ def test_bad_idx_files_are_named(tmp_path, changes, message):
 def test_a_truncated_gzip_is_named(tmp_path):
     path = write_idx(tmp_path) / "t10k-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte\.gz: is cut short"):
+    with pytest.raises(DataError, match=r"t10k-images-idx3-ubyte\.gz: cannot be read \(EOFError"):
         formats.read(tmp_path)
 
 
@@ -290,10 +290,10 @@ def test_a_truncated_gzip_is_named(tmp_path):
         ({"target": None}, r"five\.npy: has no array target; it has features"),
         ({"target": Y_TRAIN % 5}, "target holds 0; it must be from 1 to 5"),
         ({"target": Y_TRAIN + 1}, "its labels hold 9; they must be from 0 to 4"),
-        ({"target": list(Y_TRAIN)}, "has no array target"),
+        ({"target": Y_TRAIN.tolist()}, "has no array target"),
         ({"features": "x"}, "has no array features"),
         ({"features": GREY_TRAIN / 254}, "must be from 0 to 1"),
-        ({"features": np.float64(1)}, "has no array features"),
+        ({"features": 1.0}, "has no array features"),
         ({"target": Y_TRAIN[:3] % 5 + 1}, r"has 20 images and labels of shape \(3,\)"),
         ({"target": np.zeros(0), "features": GREY_TRAIN[:0]}, "there must be at least 1"),
     ],
@@ -312,14 +312,14 @@ def test_an_npy_of_one_array_is_no_data_set(tmp_path):
 @pytest.mark.parametrize(
     ("batch", "message"),
     [
-        (pickle.dumps([1, 2]), "test_batch: has no data and labels"),
+        (pickle.dumps([1, 2]), "test_batch: its pickle holds a list; it must hold a dict"),
         (pickle.dumps({"data": COLOUR_TEST}), "test_batch: has no data and labels; it has data"),
         (pickle.dumps({"data": COLOUR_TEST, "labels": list(range(10))}, 2), r"data has shape \(10, 32, 32, 3\)"),
         (cifar_batch(COLOUR_TEST, Y_TEST[:9]), r"has 10 images and labels of shape \(9,\)"),
         (cifar_batch(COLOUR_TEST, Y_TEST).replace(b"labels", b"lables"), "it has batch_label, lables, data, filenames"),
         (pickle.dumps({"data": COLOUR_TEST.reshape(10, -1), "labels": [[0]] * 10}, 2), "has no data and labels"),
         (pickle.dumps({"data": COLOUR_TEST.reshape(10, -1), "labels": [10**30] * 10}, 2), "labels are of dtype object"),
-        (b"", r"test_batch: cannot be read \(ValueError: pickle exhausted"),
+        (b"", r"test_batch: cannot be read \(EOFError"),
     ],
 )
 def test_bad_cifar_batches_are_named(tmp_path, batch, message):

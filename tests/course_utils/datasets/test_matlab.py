@@ -68,7 +68,7 @@ def test_the_format_of_matlab_7_3_has_a_message_of_its_own():
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4" * 50, b"<html>" * 30, bytes(200)])
 def test_other_files_are_refused(content):
-    with pytest.raises(DataError, match=r"x\.mat: is no MATLAB 5 file"):
+    with pytest.raises(DataError, match=r"x\.mat: is not a MATLAB 5 file"):
         load_mat(content, "x.mat", ["X"])
 
 

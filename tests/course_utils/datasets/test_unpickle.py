@@ -32,23 +32,18 @@ ARRAYS = hnp.arrays(st.sampled_from(DTYPES), hnp.array_shapes(min_dims=0, min_si
 
 @given(PLAIN, st.integers(0, 4))
 def test_plain_containers_come_back_as_pickle_gives_them(value, protocol):
-    assert load_pickle(pickle.dumps(value, protocol=protocol), "x") == value
+    assert load_pickle(pickle.dumps({"value": value}, protocol=protocol), "x") == {"value": value}
 
 
 @given(ARRAYS, st.booleans(), st.integers(0, 4))
 def test_arrays_come_back_as_pickle_gives_them(array, fortran, protocol):
     array = array.copy(order="F") if fortran else array
     # The same array twice: the second is a reference to the first.
-    loaded = load_pickle(pickle.dumps({"a": array, "b": [array]}, protocol=protocol), "x")
-    for ours in (loaded["a"], loaded["b"][0]):
+    loaded = load_pickle(pickle.dumps({"a": array, "b": array}, protocol=protocol), "x")
+    for ours in (loaded["a"], loaded["b"]):
         assert ours.dtype == array.dtype
         assert ours.shape == array.shape
         assert ours.tobytes() == array.tobytes()
-
-
-@given(st.sampled_from(["u1", "i8", "f4", "f8", "?"]), st.integers(0, 4))
-def test_numpy_scalars_come_back_as_python_numbers(dtype, protocol):
-    assert load_pickle(pickle.dumps(np.dtype(dtype).type(1), protocol=protocol), "x") == 1
 
 
 def test_a_saved_dict_comes_back_as_the_dict():
@@ -169,13 +164,13 @@ def test_a_shape_must_fit_the_bytes(shape):
     dtype = b"cnumpy\ndtype\n(S'u1'\nI0\nI1\ntR"
     with pytest.raises(DataError, match="^x: its pickle"):
         load_pickle(head + b"(I1\n" + shape.encode() + dtype + b"I00\nS'abc'\ntb.", "x")
-    array = load_pickle(head + b"(I1\n(I3\nt" + dtype + b"I00\nS'abc'\ntb.", "x")
-    assert array.tobytes() == b"abc"
+    whole = b"}S'a'\n" + head + b"(I1\n(I3\nt" + dtype + b"I00\nS'abc'\ntbs."
+    assert load_pickle(whole, "x")["a"].tobytes() == b"abc"
 
 
 def test_containers_that_hold_themselves_many_times_over_cost_nothing():
     # Sixty pairs, each of the one before: written out, it would be 2**60 numbers.
-    doubled = b"I1\n" + b"2\x86" * 60
+    doubled = b"I1\n" + b"q\x07h\x07\x86" * 60
     for pickled in (
         doubled + b".",
         b"cnumpy\ndtype\n(" + doubled + b"tR.",
@@ -196,18 +191,18 @@ def test_raw_bytes_count_once():
     # One text of 100 kB made into an array 100 times would be 10 MB from a file of 100 kB.
     text = b"X" + (100_000).to_bytes(4, "little") + b"a" * 100_000 + b"q\x00"
     head = b"cnumpy.core.multiarray\n_reconstruct\n(tR(I1\n(I100000\ntcnumpy\ndtype\n(S'u1'\ntRI00\nh\x00tb"
-    with pytest.raises(DataError, match="its pickle has an array of shape"):
-        load_pickle(text + b"0](" + head * 100 + b"e.", "x")
+    with pytest.raises(DataError, match="its pickle makes more bytes than it has"):
+        load_pickle(b"](" + text + head * 100 + b"e.", "x")
 
 
 def test_a_pickle_has_so_many_steps_and_no_more(monkeypatch):
-    monkeypatch.setattr(unpickle, "_MAX_STEPS", 100)
-    with pytest.raises(DataError, match="its pickle has more than 100 steps"):
+    monkeypatch.setattr(unpickle._Reads, "left", 100)
+    with pytest.raises(DataError, match="it has too many steps"):
         load_pickle(b"]" * 200 + b".", "x")
 
 
 def test_deep_nesting_does_not_exhaust_the_stack():
-    assert load_pickle(b")" + b"\x85" * 100_000 + b"0I7\n.", "x") == 7
+    assert list(load_pickle(b"}S'a'\n)" + b"\x85" * 100_000 + b"s.", "x")) == ["a"]
     with pytest.raises(DataError, match="keys are not text"):
         load_pickle(b"})" + b"\x85" * 100_000 + b"I1\ns.", "x")
 
@@ -234,3 +229,22 @@ SCRAPS = [b"numpy\nndarray\n", b"numpy.core.multiarray\n_reconstruct\n", b"I3\n"
 @given(st.lists(st.sampled_from(OPCODES + SCRAPS), max_size=40).map(b"".join))
 def test_only_data_errors_escape_from_random_programs(pickled):
     assert message_of(pickled + b".").startswith("x: ")
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        b"}r\xff\xff\xff\x7f.",  # a memo slot far away
+        b"}I1\nI2\nI3\nI4\nb.",
+        b"(c_codecs\nencode\nS'a'\n(I1\nI1\nI1\nI1\ntR.",
+        b"c__builtin__\nbytes\n(I100000000000\ntR.",
+        b"]q\0(" + b"(I1\nI1\nt" * 1000 + b"ec__builtin__\nbytes\nh\0R.",
+        b"c_codecs\nencode\n(X" + (1 << 20).to_bytes(4, "little") + b"a" * (1 << 20) + b"q\0S'latin1'\nq\1tR" + b"0",
+    ],
+)
+def test_a_small_pickle_takes_little_memory(pickled):
+    tracemalloc.start()
+    message_of(pickled)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20

@@ -83,7 +83,7 @@ def test_several_gzip_members_are_one_file(tmp_path):
 def test_a_truncated_gzip_is_an_error(tmp_path, cut):
     packed = gzip.compress(np.random.default_rng(0).bytes(1000))
     (tmp_path / "cut.gz").write_bytes(packed[:-cut])
-    with pytest.raises(DataError, match=r"cut\.gz: is cut short"):
+    with pytest.raises(DataError, match=r"cut\.gz: cannot be read \(EOFError: Compressed file ended"):
         untrusted.read_gzip(tmp_path / "cut.gz")
 
 
@@ -91,7 +91,7 @@ def test_a_gzip_with_a_wrong_checksum_is_an_error(tmp_path):
     packed = bytearray(gzip.compress(b"some content"))
     packed[-6] ^= 1
     (tmp_path / "bad.gz").write_bytes(packed)
-    with pytest.raises(DataError, match="incorrect data check"):
+    with pytest.raises(DataError, match="CRC check failed"):
         untrusted.read_gzip(tmp_path / "bad.gz")
 
 
@@ -129,13 +129,17 @@ def test_a_zip_bomb_is_refused_by_its_directory(tmp_path):
 
 
 def test_a_zip_that_lies_about_its_size_is_cut_at_what_it_says(tmp_path):
-    path = write_zip(tmp_path / "lies.zip", {"a": bytes(MIB)})
+    path = write_zip(tmp_path / "lies.zip", {"a": bytes(30 * MIB)})
     content = bytearray(path.read_bytes())
     start = content.rindex(b"PK\1\2")
     content[start + 24 : start + 28] = struct.pack("<I", 10)
     path.write_bytes(content)
-    with untrusted.open_zip(path) as archive, pytest.raises(DataError, match="Bad CRC-32"), untrusted.guard(path):
-        archive.read("a")
+
+    def read():
+        with untrusted.open_zip(path) as archive, pytest.raises(DataError, match=r"lies\.zip: a: .*Bad CRC-32"):
+            untrusted.read_member(archive, "a")
+
+    assert peak_memory(read) < MIB
 
 
 @pytest.mark.parametrize(

@@ -19,15 +19,7 @@ _ITEM = (
 
 
 def offer_downloads(project, records):
-    """Put what there is of each page into its download menu; nothing is offered that is not there.
-
-    Parameters
-    ----------
-    project : Project
-        The checkout, with a rendered site.
-    records : dict of str to dict or None
-        The record behind each notebook's page.
-    """
+    """Put what there is of each page into its download menu; `records` are those behind the chapters' pages."""
     for name in records:
         target = project.html / "downloads" / f"{name}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)

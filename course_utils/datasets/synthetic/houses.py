@@ -1,21 +1,12 @@
-"""House numbers: the stand-in for SVHN's cropped digits (Netzer et al., 2011)."""
+"""House numbers: the synthetic set for SVHN's cropped digits (Netzer et al., 2011)."""
 
 import functools
 
 import cv2
 import numpy as np
 
-from course_utils.datasets.synthetic_drawing import (
-    affine,
-    check_ids,
-    check_rng,
-    grain,
-    in_chunks,
-    one_each,
-    random_field,
-    warp,
-)
-from course_utils.datasets.synthetic_strokes import (
+from course_utils.datasets.synthetic.drawing import affine, draw_labelled, grain, one_each, random_field, warp
+from course_utils.datasets.synthetic.strokes import (
     DIGITS,
     GLYPH_HEIGHT,
     GLYPH_SIZE,
@@ -52,7 +43,7 @@ def _face_outlines(face):
 
 
 def _fill_outline(polygons):
-    """Draw one glyph, `GLYPH_HEIGHT` high and in the middle, as a distance map."""
+    """Ink one glyph, `GLYPH_HEIGHT` high and in the middle, as a distance map."""
     points = np.concatenate(polygons)
     low, high = points.min(axis=0), points.max(axis=0)
     unit = 2 * GLYPH_HEIGHT / (high[1] - low[1])
@@ -63,13 +54,13 @@ def _fill_outline(polygons):
 
 
 def _pen_face(rng):
-    """Ten digits of a drawn face: one width, one squeeze, one way to write each."""
+    """Ten digits of a pen-written face: one width, one squeeze, one way to write each."""
     width, squeeze = rng.uniform(0.07, 0.22), rng.uniform(0.45, 0.8)
     glyphs = []
     for styles in DIGITS:
         curves = vary_strokes(styles[rng.integers(len(styles))], rng, jitter=0.015)
         curves = [curve * (squeeze, 1 - width / 2) for curve in curves]
-        glyphs.append(distance_map(curves, widths=[np.full(len(curve), width) for curve in curves]))
+        glyphs.append(distance_map(curves, [np.full(len(curve), width) for curve in curves]))
     return np.stack(glyphs)
 
 
@@ -84,9 +75,9 @@ def _bulge(face, power):
 
 @functools.cache
 def _typefaces():
-    """All faces (f, 10, 64, 64) and the width (f, 10) of each glyph in stored pixels; drawn once a process.
+    """All faces (f, 10, 64, 64) and the width (f, 10) of each glyph in stored pixels; made once per process.
 
-    Typefaces, blends of two of them (the mean of two distance maps is a face between), and pen-drawn faces.
+    Typefaces, blends of two of them (the mean of two distance maps is a face between), and pen-written faces.
     """
     rng = np.random.default_rng(20111216)
     faces = [np.stack([_fill_outline(polygons) for polygons in _face_outlines(face)]) for face in _FACES]
@@ -231,7 +222,7 @@ def _relief(distance, cover, rng):
     return around, (lower - upper) * one_each(rng.normal(0, 40, n) * (rng.random(n) < 0.25))
 
 
-def _draw_house_digits(labels, rng):
+def _draw(labels, rng):
     n = len(labels)
     weight, softness = rng.normal(0.2, 0.5, n), rng.uniform(0.8, 1.6, n)
     distance = _glyph_distances(labels, rng) + one_each(weight)
@@ -251,33 +242,15 @@ def _draw_house_digits(labels, rng):
 
 
 def house_digits(labels, *, rng):
-    """Draw digits of house numbers as in SVHN's cropped format, neighbouring digits cut off at the sides.
+    """Digits of house numbers as in SVHN's cropped format, neighbouring digits cut off at the sides.
 
-    Typefaces that ship with Matplotlib, blends of them and pen-drawn faces; walls, plates, shadows, outlines,
+    Typefaces that ship with Matplotlib, blends of them and pen-written faces; walls, plates, shadows, outlines,
     bevels, uneven light, wear, blur and noise. Either the digit or the wall is the lighter.
-
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        The digit in the middle, 0 to 9.
-    rng : numpy.random.Generator
-        Source of all randomness.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, 32, 32, 3)
-        RGB.
-
-    Raises
-    ------
-    ArgumentError
-        If `labels` is not a 1-D integer array of values 0 to 9, or `rng` no generator.
+    Arguments and errors are those of :func:`plain_digits`; the images are RGB, uint8, shape (n, 32, 32, 3).
 
     Examples
     --------
     >>> house_digits([4, 2], rng=np.random.default_rng(0)).shape
     (2, 32, 32, 3)
     """
-    labels = check_ids("house_digits", "labels", labels, maximum=9)
-    check_rng("house_digits", rng)
-    return in_chunks(_draw_house_digits, labels, rng, (_SIZE, _SIZE, 3))
+    return draw_labelled(_draw, labels, rng, (_SIZE, _SIZE, 3))

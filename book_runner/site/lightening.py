@@ -1,5 +1,6 @@
-"""Lighten: a rendered site in, the same site with less to load out."""
+"""Lightening: a rendered site in, the same site with less to load out."""
 
+import base64
 import io
 import re
 from pathlib import Path
@@ -7,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from book_runner.check.site import site_pages
 from book_runner.project import write_text
+from book_runner.site.tree import site_pages
 
 __all__ = ["lighten_site"]
 
-_ICON = re.compile(r'("?)([\w-]+)\1:\[\d+,\d+,\[[^\]]*\],"\w+",(?:"[^"]*"|\[[^\]]*\])\],')
-_FONT = re.compile(r"@font-face\{[^}]*/fa-(brands|regular)-\d+\.woff2[^}]*\}")
-_USE = re.compile(r"\bfa-([a-z0-9-]+)")
+_ICON_SCRIPT = re.compile(r"<script[^>]*/fontawesome\.js[^>]*></script>\n?")
+_FONT = re.compile(r"@font-face\{[^}]*/fa-(brands|regular|solid)-\d+\.woff2[^}]*\}")
+_FONT_FILE = re.compile(r"url\(([^)]*\.woff2)\)")
 # More colours than that has no chart.
 _MOST_COLOURS = 50_000
 _LEAST_VISIBLE = 16
@@ -24,40 +25,38 @@ _IMAGE = re.compile(r"<img\b[^>]*>")
 
 
 def lighten_site(folder):
-    """Take out of a site what none of its pages uses, and let images wait until they are scrolled to.
+    """Take out of a rendered site what none of its pages uses, and let images wait until they are scrolled to.
 
-    The theme carries two thousand icons, half of what a page loads; those that no page names go, and so do the fonts of
-    icons of a kind that none names. All images of an article but the first are loaded when a reader comes near them.
-    Charts are stored with a palette of 256 colours, a third of their size, where no pixel changes visibly by that;
-    photographs lose no more than an alpha channel that is opaque everywhere. Roles that ARIA has withdrawn go from
-    bibliographies.
-
-    Parameters
-    ----------
-    folder : str or path-like
-        The rendered site.
+    The theme has its icons twice: as a font, and as a script that is half of what a page loads. The script goes, and so
+    do fonts of icons of a kind that no page names; the others are put into the style sheet, because browsers load no
+    fonts from disk. All images of an article but the first are loaded when a reader comes near them. Charts are stored
+    with a palette of 256 colours, a third of their size, where no pixel changes visibly by that; photographs lose no
+    more than an alpha channel that is opaque everywhere. Roles that ARIA has withdrawn go from bibliographies.
     """
     folder = Path(folder)
-    pages = site_pages(folder)
-    for page in pages:
+    kinds = {"solid"}
+    for page in site_pages(folder):
         # Projectors and the like are pages of their own making.
         text = page.read_text(encoding="utf-8")
         if "<article" in text:
-            write_text(page, _WITHDRAWN.sub("", _with_lazy_images(text)))
+            kinds |= {kind for kind in ("brands", "regular") if f"fa-{kind}" in text}
+            write_text(page, _with_lazy_images(_WITHDRAWN.sub("", _ICON_SCRIPT.sub("", text))))
     for image in folder.glob("_images/*.png"):
         _compress(image)
-    scripts = {path for path in (folder / "_static").rglob("*.js") if "mathjax" not in path.parts}
-    scripts -= {icons := folder / "_static" / "scripts" / "fontawesome.js"}
-    used = {name for path in (*pages, *scripts) for name in _USE.findall(path.read_text(encoding="utf-8"))}
-    _cut(icons, _ICON, lambda match: match[2] in used)
-    _cut(folder / "_static" / "styles" / "pydata-sphinx-theme.css", _FONT, lambda match: match[1] in used)
+    styles = folder / "_static" / "styles" / "pydata-sphinx-theme.css"
+    if styles.is_file():
+        text = styles.read_text(encoding="utf-8")
+        write_text(styles, _FONT.sub(lambda font: _inlined(styles, font[0]) if font[1] in kinds else "", text))
 
 
-def _cut(path, pattern, is_used):
-    """Take out of a file what fits the pattern and is not used."""
-    if path.is_file():
-        text = path.read_text(encoding="utf-8")
-        write_text(path, pattern.sub(lambda match: match[0] if is_used(match) else "", text))
+def _inlined(styles, font):
+    """Put the file that a font names into its place."""
+
+    def data(address):
+        content = base64.b64encode((styles.parent / address[1]).read_bytes()).decode()
+        return f"url(data:font/woff2;base64,{content})"
+
+    return _FONT_FILE.sub(data, font)
 
 
 def _compress(path):

@@ -1,17 +1,16 @@
-"""Pedestrians for re-identification: drawn, articulated figures before several cameras.
+"""Pedestrians for re-identification: synthetic, articulated figures before several cameras.
 
 Nobody was filmed for them. An identity is a body, hair, skin, clothes and perhaps a bag; a camera is a place, its
 light and its colours; an image adds pose, viewpoint, framing, occlusion and blur.
 """
 
-import dataclasses
 import functools
+import types
 
 import cv2
 import numpy as np
 
-from course_utils.datasets.synthetic_drawing import check_ids, check_rng, grain, keyed_rng, one_each, random_field
-from course_utils.errors import ArgumentError, check_integer
+from course_utils.datasets.synthetic.drawing import check_identities, grain, keyed_rng, one_each, random_field
 
 __all__ = ["pedestrians"]
 
@@ -43,29 +42,9 @@ _HAIRS = np.array(
 _SKINS = np.array([(240, 204, 180), (224, 178, 148), (196, 146, 110), (150, 104, 74), (104, 70, 50), (72, 48, 36)])
 
 
-@dataclasses.dataclass(frozen=True)
-class _Looks:
-    """What makes an identity, as long as its clothes stay on."""
-
-    stature: float
-    build: float
-    leg_fit: float
-    head: float
-    hair: str
-    top: str
-    sleeve: str
-    top_end: float
-    bottom: str
-    pattern: str
-    period: float
-    bag: str
-    bag_side: int
-    colours: np.ndarray
-
-
 @functools.lru_cache(maxsize=8192)
 def _looks(seed, identity):
-    """Dress one identity: a pure function of the seed and the number."""
+    """Body, hair, clothes and bag of one identity: a pure function of the seed and the number."""
     rng = keyed_rng(seed, 1, identity)
 
     def pick(table, spread):
@@ -85,7 +64,7 @@ def _looks(seed, identity):
     colours[_STRAP] = colours[_BAG] * 0.7
     colours[_HAT] = pick(_CLOTHES, 9)
     top = rng.choice(["plain", "jacket", "coat"], p=[0.6, 0.28, 0.12])
-    return _Looks(
+    return types.SimpleNamespace(
         stature=rng.normal(1, 0.035),
         build=rng.normal(1, 0.11),
         leg_fit=rng.normal(1, 0.13),
@@ -105,27 +84,12 @@ def _looks(seed, identity):
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Camera:
-    """A place and how it is filmed."""
-
-    scene: np.ndarray
-    gain: np.ndarray
-    gamma: float
-    light: float
-    haze: float
-    sharpness: float
-    noise: float
-    usual_yaw: float
-    lower_legs: float
-
-
 @functools.lru_cache(maxsize=256)
 def _camera(seed, number):
-    """Set up one camera: a pure function of the seed and the number."""
+    """A place and how it is filmed: a pure function of the seed and the number."""
     rng = keyed_rng(seed, 2, number)
     cast = np.exp(rng.normal(0, 0.08, 3))
-    return _Camera(
+    return types.SimpleNamespace(
         scene=_scene(rng),
         gain=(cast / cast.mean() * rng.uniform(0.72, 1.12)).astype(np.float32),
         gamma=rng.uniform(0.8, 1.25),
@@ -160,35 +124,6 @@ def _scene(rng):
         scene += strength * random_field(rng, 1, (_HEIGHT, _SCENE_WIDTH), cells)[0][..., None]
     scene = cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.6, 1.8))
     return np.clip(scene, 0, 255).astype(np.uint8)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Pose:
-    """How and from where one figure is seen. `yaw` 0 faces the camera, pi turns the back to it."""
-
-    yaw: float
-    phase: float
-    swing: float
-    centre: float
-    top: float
-    unit: float
-    lower_legs: float
-
-    @property
-    def facing(self):
-        return np.cos(self.yaw)
-
-    @property
-    def front(self):
-        return abs(np.cos(self.yaw))
-
-    @property
-    def side(self):
-        return abs(np.sin(self.yaw))
-
-    @property
-    def heading(self):
-        return 1.0 if np.sin(self.yaw) >= 0 else -1.0
 
 
 class _Figure:
@@ -230,6 +165,12 @@ class _Figure:
     def _fill(self, points, part):
         cv2.fillPoly(self.parts, [self._pixels(points)], int(part), cv2.LINE_8, 4)
 
+    def _band(self, middle, top, top_half, bottom, bottom_half, part):
+        """Fill between two heights: so far left and right of the middle at the top, so far at the bottom."""
+        upper = [(middle - top_half, top), (middle + top_half, top)]
+        lower = [(middle + bottom_half, bottom), (middle - bottom_half, bottom)]
+        self._fill([*upper, *lower], part)
+
     def _oval(self, centre, radii, part):
         middle = np.round(self._pixels(centre) / 16).astype(int)
         axes = np.maximum(1, np.round(np.asarray(radii) * self.unit)).astype(int)
@@ -260,11 +201,9 @@ class _Figure:
     def _skirt(self):
         if self.looks.bottom == "skirt":
             flare = self.hip * (1.05 + 0.35 * max(0.0, self.looks.leg_fit - 0.9))
-            self._fill([(-self.hip, 0.47), (self.hip, 0.47), (flare * 1.25, 0.7), (-flare * 1.25, 0.7)], _BOTTOM)
+            self._band(0, 0.47, self.hip, 0.7, flare * 1.25, _BOTTOM)
         else:
-            self._fill(
-                [(-self.hip, 0.46), (self.hip, 0.46), (self.hip * 0.95, 0.54), (-self.hip * 0.95, 0.54)], _BOTTOM
-            )
+            self._band(0, 0.46, self.hip, 0.54, self.hip * 0.95, _BOTTOM)
 
     def _torso(self):
         looks, wide, hip, end = self.looks, self.shoulder, self.hip, self.looks.top_end
@@ -280,31 +219,28 @@ class _Figure:
         self._fill([*right, *((-x, y) for x, y in reversed(right))], _TOP)
         self._pattern(wide, end)
         if looks.top != "plain" and self.pose.facing > 0.15:
-            middle = np.sin(self.pose.yaw) * wide * 0.7
+            middle = self.pose.nose * wide * 0.7
             gap = 0.032 * self.pose.front
-            self._fill(
-                [(middle - gap, 0.14), (middle + gap, 0.14), (middle + gap * 1.3, end), (middle - gap * 1.3, end)],
-                _INNER,
-            )
+            self._band(middle, 0.14, gap, end, gap * 1.3, _INNER)
 
     def _pattern(self, wide, end):
         pattern, period = self.looks.pattern, self.looks.period
         if pattern in ("hoops", "checks"):
             for y in np.arange(0.2, end, period * 1.6):
-                self._repaint([(-wide, y), (wide, y), (wide, y + period * 0.7), (-wide, y + period * 0.7)])
+                self._repaint(-wide, y, wide, y + period * 0.7)
         if pattern in ("pinstripe", "checks"):
             for x in np.arange(-wide, wide, period * 1.3):
-                self._repaint([(x, 0.14), (x + period * 0.4, 0.14), (x + period * 0.4, end), (x, end)])
+                self._repaint(x, 0.14, x + period * 0.4, end)
         if pattern == "yoke":
-            self._repaint([(-wide, 0.13), (wide, 0.13), (wide, 0.2 + period), (-wide, 0.2 + period)])
+            self._repaint(-wide, 0.13, wide, 0.2 + period)
         if pattern == "print" and self.pose.facing > 0:
-            x = np.sin(self.pose.yaw) * wide * 0.6
+            x = self.pose.nose * wide * 0.6
             half = 0.05 * self.pose.front + 0.01
-            self._repaint([(x - half, 0.22), (x + half, 0.22), (x + half, 0.26 + period), (x - half, 0.26 + period)])
+            self._repaint(x - half, 0.22, x + half, 0.26 + period)
 
-    def _repaint(self, corners):
-        """Give the second colour to that part of a rectangle that shows the top."""
-        (left, top), (right, bottom) = np.clip(self._pixels([corners[0], corners[2]]) // 16, 0, (_WIDE, _TALL))
+    def _repaint(self, *corners):
+        """Give the second colour to that part of a rectangle (left, top, right, bottom) that shows the top."""
+        left, top, right, bottom = np.clip(self._pixels(np.reshape(corners, (2, 2))) // 16, 0, (_WIDE, _TALL)).flat
         region = self.parts[top:bottom, left:right]
         region[region == _TOP] = _TOP_2
 
@@ -323,37 +259,35 @@ class _Figure:
             x, y = wrist
             self._limb((x - 0.03, y + 0.06), (x, y), 0.012, _STRAP)
             self._limb((x + 0.03, y + 0.06), (x, y), 0.012, _STRAP)
-            self._fill([(x - 0.05, y + 0.055), (x + 0.05, y + 0.055), (x + 0.06, y + 0.15), (x - 0.06, y + 0.15)], _BAG)
+            self._band(x, y + 0.055, 0.05, y + 0.15, 0.06, _BAG)
 
     def _backpack(self):
         pose, wide = self.pose, self.shoulder
         if pose.facing <= -0.5:
             half = wide * 0.78
-            self._fill([(-half, 0.17), (half, 0.17), (half * 1.05, 0.42), (-half * 1.05, 0.42)], _BAG)
-            self._fill([(-half * 0.8, 0.3), (half * 0.8, 0.3), (half * 0.8, 0.39), (-half * 0.8, 0.39)], _STRAP)
+            self._band(0, 0.17, half, 0.42, half * 1.05, _BAG)
+            self._band(0, 0.3, half * 0.8, 0.39, half * 0.8, _STRAP)
         elif pose.side > 0.35:
             back = -pose.heading * wide
             self._fill([(0, 0.17), (back * 1.9, 0.19), (back * 2.0, 0.4), (0, 0.42)], _BAG)
         else:
-            self._fill([(-wide * 1.02, 0.2), (wide * 1.02, 0.2), (wide * 1.02, 0.36), (-wide * 1.02, 0.36)], _BAG)
+            self._band(0, 0.2, wide * 1.02, 0.36, wide * 1.02, _BAG)
 
     def _satchel(self):
         side = self.looks.bag_side * (1 if self.pose.facing > 0 else -1)
         x = side * (self.hip + 0.03) * (0.4 + 0.6 * self.pose.front)
         self._limb((-side * self.shoulder * 0.6, 0.16), (x, 0.46), 0.014, _STRAP)
-        self._fill([(x - 0.055, 0.44), (x + 0.055, 0.44), (x + 0.055, 0.55), (x - 0.055, 0.55)], _BAG)
+        self._band(x, 0.44, 0.055, 0.55, 0.055, _BAG)
 
     def _long_hair(self):
         half = 0.052 * self.looks.head
         back = -self.pose.heading * 0.015 * self.pose.side
-        self._fill(
-            [(back - half, 0.05), (back + half, 0.05), (back + half * 0.95, 0.2), (back - half * 0.95, 0.2)], _HAIR
-        )
+        self._band(back, 0.05, half, 0.2, half * 0.95, _HAIR)
 
     def _head(self):
         looks, pose = self.looks, self.pose
         size = looks.head
-        nose = np.sin(pose.yaw)
+        nose = pose.nose
         cover = {"bald": _SKIN, "hood": _TOP}.get(looks.hair, _HAIR)
         if pose.facing > -0.3:
             self._limb((0, 0.1), (0, 0.145), 0.05, _SKIN)
@@ -362,12 +296,10 @@ class _Figure:
             open_face = np.clip(0.75 + 0.35 * pose.facing, 0.3, 1)
             self._oval((nose * 0.018, 0.074 * size), (0.04 * size * open_face, 0.047 * size), _SKIN)
             if looks.hair not in ("bald", "cap"):
-                self._fill(
-                    [(-0.04 * size, 0.035), (0.04 * size, 0.035), (0.03 * size, 0.012), (-0.03 * size, 0.012)], cover
-                )
+                self._band(0, 0.035, 0.04 * size, 0.012, 0.03 * size, cover)
         if looks.hair == "cap":
             half = 0.05 * size
-            self._fill([(-half, 0.048), (half, 0.048), (half * 0.8, 0.005), (-half * 0.8, 0.005)], _HAT)
+            self._band(0, 0.048, half, 0.005, half * 0.8, _HAT)
             if pose.facing > -0.3:
                 self._limb((nose * 0.03, 0.047), (nose * 0.085, 0.05), 0.016, _HAT)
         if looks.hair == "bun":
@@ -375,10 +307,16 @@ class _Figure:
 
 
 def _pose(rng, camera):
+    """How and from where one figure is seen: yaw 0 faces the camera, pi turns the back to it."""
     usual = rng.random() < 0.5
     yaw = camera.usual_yaw + rng.normal(0, 0.35) if usual else rng.uniform(-np.pi, np.pi)
-    return _Pose(
-        yaw=yaw,
+    sin, cos = np.sin(yaw), np.cos(yaw)
+    return types.SimpleNamespace(
+        nose=sin,
+        facing=cos,
+        front=abs(cos),
+        side=abs(sin),
+        heading=1.0 if sin >= 0 else -1.0,
         phase=rng.uniform(0, 2 * np.pi),
         swing=rng.uniform(0.15, 0.5),
         centre=_WIDE / 2 + rng.normal(0, 4),
@@ -420,7 +358,9 @@ def _snapshot(identity, number, seed, rng):
     if rng.random() < 0.12:
         passer_by = _looks(seed, int(rng.integers(2**31, 2**32)))
         beside = _WIDE / 2 + rng.choice([-1, 1]) * rng.uniform(38, 70)
-        figures.insert(0, (passer_by, dataclasses.replace(_pose(rng, camera), centre=beside)))
+        other = _pose(rng, camera)
+        other.centre = beside
+        figures.insert(0, (passer_by, other))
     covers = np.zeros((_HEIGHT, _WIDTH), dtype=np.float32)
     for who, how in figures:
         parts = np.zeros((_TALL, _WIDE), dtype=np.uint8)
@@ -456,7 +396,7 @@ def _response(camera, exposure):
 
 
 def pedestrians(ids, cameras, *, seed, rng):
-    """Draw pedestrians before cameras, 128 by 64 as in Market-1501 (Zheng et al., 2015).
+    """Pedestrians before cameras, 128 by 64 as in Market-1501 (Zheng et al., 2015).
 
     Looks are a function of ``(seed, id)`` and a camera's place and light one of ``(seed, camera)``: the same
     identity can be drawn again at any time, alone or among others. Pose, viewpoint, framing, occlusion and blur come
@@ -464,10 +404,8 @@ def pedestrians(ids, cameras, *, seed, rng):
 
     Parameters
     ----------
-    ids : array_like of int, shape (n,)
-        Identities, 0 or more.
-    cameras : array_like of int, shape (n,)
-        Cameras, 0 or more.
+    ids, cameras : array_like of int, shape (n,)
+        Identities and cameras, 0 or more.
     seed : int
         Which world: other seeds have other people and other places.
     rng : numpy.random.Generator
@@ -481,27 +419,20 @@ def pedestrians(ids, cameras, *, seed, rng):
     Raises
     ------
     ArgumentError
-        If `ids` or `cameras` is not a 1-D integer array without negative values, their lengths differ, `seed` is no
-        whole number of at least 0, or `rng` no generator.
+        If `ids` or `cameras` is not a 1-D integer array without negative values, their lengths differ, `seed` is not
+        a whole number of at least 0, or `rng` not a generator.
 
     Examples
     --------
     >>> pedestrians([5, 5], [1, 2], seed=0, rng=np.random.default_rng(0)).shape
     (2, 128, 64, 3)
     """
-    ids = check_ids("pedestrians", "ids", ids)
-    cameras = check_ids("pedestrians", "cameras", cameras)
-    check_rng("pedestrians", rng)
-    if len(ids) != len(cameras):
-        raise ArgumentError(f"cameras has {len(cameras)} values, ids {len(ids)}; it must have as many")
-    seed = check_integer("seed", seed, minimum=0)
-    images = np.empty((len(ids), _HEIGHT, _WIDTH, 3), dtype=np.uint8)
-    for start in range(0, len(ids), _BATCH):
-        batch = slice(start, start + _BATCH)
-        pairs = [
-            _snapshot(int(who), int(where), seed, rng) for who, where in zip(ids[batch], cameras[batch], strict=True)
-        ]
-        seen = [_camera(seed, int(where)) for where in cameras[batch]]
-        filmed = _film(np.stack([image for image, _ in pairs]), np.stack([cover for _, cover in pairs]), seen, rng)
-        images[batch] = np.clip(filmed, 0, 255)
+    pairs, seed = check_identities(ids, "cameras", cameras, seed=seed, rng=rng)
+    images = np.empty((len(pairs), _HEIGHT, _WIDTH, 3), dtype=np.uint8)
+    for start in range(0, len(pairs), _BATCH):
+        batch = pairs[start : start + _BATCH]
+        shots = [_snapshot(identity, camera, seed, rng) for identity, camera in batch]
+        seen = [_camera(seed, camera) for _, camera in batch]
+        filmed = _film(*(np.stack(arrays) for arrays in zip(*shots, strict=True)), seen, rng)
+        images[start : start + _BATCH] = np.clip(filmed, 0, 255)
     return images

@@ -22,17 +22,7 @@ _SETUP_LINE = re.compile(r'^repository = ".*"', re.M)
 
 
 def public_address(project):
-    """Return the address that the book is published at as a repository; empty if there is none.
-
-    Parameters
-    ----------
-    project : Project
-        The checkout.
-
-    Returns
-    -------
-    str
-    """
+    """Return the address that the book is published at as a repository; empty if there is none."""
     config = yaml.safe_load((project.root / "_config.yml").read_text(encoding="utf-8"))
     return (config.get("repository") or {}).get("url", "")
 
@@ -40,24 +30,8 @@ def public_address(project):
 def set_repository(project, url, *, branch="main"):
     """Write the public address of the repository to ``_config.yml``, the set-up cells and the README.
 
-    Parameters
-    ----------
-    project : Project
-        The checkout.
-    url : str
-        ``https://HOST/OWNER/NAME``; empty takes the address out again.
-    branch : str, optional
-        The branch that the Colab buttons open.
-
-    Returns
-    -------
-    list of str
-        The files that were changed; empty if all of them held this address already.
-
-    Raises
-    ------
-    RunnerError
-        If the address is no such one, or a file lacks the place for it. Nothing is changed then.
+    An empty address takes it out again. The files that were changed are returned; if the address is not of the form
+    ``https://HOST/OWNER/NAME``, or a file lacks the place for it, nothing is changed.
     """
     url = _checked(url, branch)
     files = {"_config.yml": _config(project, url, branch), "README.md": _readme(project, url, branch)}
@@ -71,15 +45,15 @@ def set_repository(project, url, *, branch="main"):
 
 def _checked(url, branch):
     if not isinstance(branch, str) or not re.fullmatch(r"[\w./-]+", branch):
-        raise RunnerError(f"set-repository: branch is {branch!r}; it must be letters, digits, and . _ / -")
+        raise RunnerError(f"branch is {branch!r}; it must be letters, digits, and . _ / -")
     if url == "":
         return ""
     plain = url.removesuffix("/").removesuffix(".git")
     parts = urllib.parse.urlsplit(plain)
     if parts.scheme != "https" or not re.fullmatch(r"[\w.-]+", parts.netloc) or parts.query or parts.fragment:
-        raise RunnerError(f"set-repository: the address is {url!r}; it must be of the form https://HOST/OWNER/NAME")
+        raise RunnerError(f"the address is {url!r}; it must be of the form https://HOST/OWNER/NAME")
     if not re.fullmatch(r"/[\w.-]+/[\w.-]+", parts.path):
-        raise RunnerError(f"set-repository: the address is {url!r}; it must end in /OWNER/NAME")
+        raise RunnerError(f"the address is {url!r}; it must end in /OWNER/NAME")
     return plain
 
 
@@ -88,7 +62,7 @@ def _between(path, marks, inside):
     text = path.read_text(encoding="utf-8")
     start, end = text.find(marks[0]), text.find(marks[1], text.find(marks[0]))
     if start < 0 or end < 0:
-        raise RunnerError(f"set-repository: {path.name} lacks the lines {marks[0].strip()!r} and {marks[1].strip()!r}")
+        raise RunnerError(f"{path.name} lacks the lines {marks[0].strip()!r} and {marks[1].strip()!r}")
     return text[: start + len(marks[0])] + inside + text[end:]
 
 
@@ -120,6 +94,6 @@ def _notebook(path, url):
     cells = [cell for cell in json.loads(text)["cells"] if "setup" in cell["metadata"].get("tags", [])]
     sources = ["".join(cell["source"]) for cell in cells]
     if len(sources) != 1 or not _SETUP_LINE.search(sources[0]):
-        raise RunnerError(f"set-repository: {path.name} has no set-up cell with a line 'repository = \"...\"'")
+        raise RunnerError(f"{path.name} has no set-up cell with a line 'repository = \"...\"'")
     line = _SETUP_LINE.search(sources[0])[0]
     return text.replace(json.dumps(line)[1:-1], json.dumps(f'repository = "{url}"')[1:-1], 1)

@@ -1,0 +1,41 @@
+"""What the generated pages are made of: texts, tables and boxes in Markdown."""
+
+import re
+
+__all__ = ["box", "code", "plain", "styled_table", "table", "two_columns"]
+
+
+def plain(text):
+    """Keep Markdown from reading anything into a text but its code."""
+    parts = re.split(r"(`[^`]*`)", str(text).replace("\n", " "))
+    return "".join(
+        part.replace("|", "\\|") if part.startswith("`") else re.sub(r"([\\`*_{}\[\]<>$|~])", r"\\\1", part)
+        for part in parts
+    )
+
+
+def code(text):
+    """Make a text ready to stand between backquotes, in a table too."""
+    return str(text).replace("`", "'").replace("\n", " ").replace("|", "\\|")
+
+
+def box(kind, title, text):
+    """Set a text apart, under a title."""
+    return f":::{{admonition}} {title}\n:class: {kind}\n{text}\n:::\n"
+
+
+def table(rows, columns):
+    """Lay rows out as a table, with a rule of alignment for each column; empty if there is no row."""
+    lines = [f"| {' | '.join(row[column] for column in columns)} |" for row in rows]
+    return "\n".join([f"| {' | '.join(columns)} |", f"|{'|'.join(columns.values())}|", *lines]) if lines else ""
+
+
+def two_columns(head, facts):
+    """Lay facts out as a table, a row for each with its name."""
+    return "\n".join([f"| what | {head} |", "|---|---|", *(f"| {key} | {value} |" for key, value in facts.items()), ""])
+
+
+def styled_table(style, rows, columns, *, caption=""):
+    """Write a table of a style that ``course.css`` knows; ``ledger.js`` makes those of the ledger sortable."""
+    laid = table(rows, columns)
+    return [f":::{{table}} {caption}".rstrip(), f":class: {style}", "", laid, ":::", ""] if laid else []

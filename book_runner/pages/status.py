@@ -1,0 +1,90 @@
+"""The page of the build's state: what was run, when, for how long, on what, and the same of the full run."""
+
+import string
+
+from book_runner.pages.markdown import styled_table, table
+
+__all__ = ["status_page"]
+
+_STATUS_COLUMNS = {
+    "notebook": "---",
+    "state": "---",
+    "profile": "---",
+    "run": "---",
+    "seconds": "---:",
+    "peak memory (MiB)": "---:",
+    "data": "---",
+    "on": "---",
+}
+
+
+def status_page(names, records, references):
+    """Write the status of the build and of the full run: state, time and memory of each notebook, and what it ran on.
+
+    `records` are those of this build and `references` those of the full run, by the notebooks' names.
+    """
+    environments = []
+    build, full = (
+        [_status_row(name, runs.get(name), environments) for name in names] for runs in (records, references)
+    )
+    lines = [
+        "# Status of this build",
+        "",
+        "What was run for this copy of the book, when, for how long, and on which data: the authors' *official* files,",
+        "a *copy* of their images, an *own split* of them, a *user*'s data, or *procedural* ones, drawn by a program.",
+        "",
+    ]
+    lines += styled_table("status", build, _STATUS_COLUMNS)
+    lines += [
+        "## The full run",
+        "",
+        *_cost_of_full_run(references),
+        "",
+        *styled_table("status", full, _STATUS_COLUMNS),
+    ]
+    lines += ["## Environments", "", "What the notebooks ran on, by the letters in the table above.", ""]
+    rows = [_environment_row(*item) for item in zip(string.ascii_uppercase, environments, strict=False)]
+    return "\n".join([*lines, table(rows, dict.fromkeys(rows[0], "---")) if rows else "None yet.", ""])
+
+
+def _cost_of_full_run(references):
+    """Say what the full run took, or as much of it as there is."""
+    done = [reference for reference in references.values() if reference]
+    lines = ["The original sizes and epochs, on the real data; its results are the ledger's column *full run*."]
+    if done:
+        hours = sum(reference["seconds"] for reference in done) / 3600
+        memory = max(reference["peak_memory_bytes"] or 0 for reference in done)
+        lines.append(
+            f"The {len(done)} notebooks below that have been run took {hours:.1f} hours together, one after the other "
+            f"or side by side, and at most {memory / 2**30:.1f} GiB of memory each."
+        )
+    return lines
+
+
+def _status_row(name, record, environments):
+    row = dict.fromkeys(_STATUS_COLUMNS, "") | {"notebook": f"{{doc}}`/notebooks/{name}`", "state": "not run"}
+    if record is None:
+        return row
+    if record["environment"] not in environments:
+        environments.append(record["environment"])
+    memory = record["peak_memory_bytes"]
+    return row | {
+        "state": record["state"],
+        "profile": record["profile"],
+        "run": record["started"][:16].replace("T", " "),
+        "seconds": f"{record['seconds']:.0f}",
+        "peak memory (MiB)": f"{memory / 2**20:,.0f}" if memory else "",
+        "data": ", ".join(f"{data['name']} ({data['kind']})" for data in record["data"]),
+        "on": string.ascii_uppercase[min(environments.index(record["environment"]), 25)],
+    }
+
+
+def _environment_row(letter, environment):
+    cores = "1 core" if environment["cores"] == 1 else f"{environment['cores']} cores"
+    return {
+        "on": letter,
+        "machine": f"{cores} ({environment.get('threads', '?')} for each notebook), "
+        f"{environment['machine']}, {environment['platform']}",
+        "software": f"Python {environment['python']}, Keras on {environment['backend']}",
+        "versions": ", ".join(f"{library} {version}" for library, version in sorted(environment["versions"].items())),
+    }

@@ -1,0 +1,78 @@
+"""Rendering: the staged tree in, a static site out."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+from book_runner.project import digest, read_json, write_text
+from book_runner.site.downloads import offer_downloads
+from book_runner.site.lightening import lighten_site
+from book_runner.site.staging import stage
+from course_utils.errors import RunnerError
+
+__all__ = ["build_site", "rendered_profile"]
+
+
+def build_site(project, profile="quick"):
+    """Stage and render the site with the results of a profile; return False if nothing had changed since last time.
+
+    Raises
+    ------
+    RunnerError
+        If Jupyter Book warns: a dead link, a missing number, a broken directive.
+    """
+    records = stage(project, profile)
+    fingerprint = _fingerprint(project)
+    noted = project.build / "site.json"
+    if (read_json(noted) or {}).get("fingerprint") == fingerprint and (project.html / "index.html").is_file():
+        return False
+    noted.unlink(missing_ok=True)
+    incomplete = any(record is None or record["state"] != "done" for record in records.values())
+    _render(project, strict=not incomplete)
+    lighten_site(project.html)
+    _copy_artefacts(project, profile, records)
+    # They were printed from pages that are gone.
+    shutil.rmtree(project.html / "pdf", ignore_errors=True)
+    offer_downloads(project, records)
+    write_text(noted, json.dumps({"fingerprint": fingerprint, "profile": profile}))
+    return True
+
+
+def rendered_profile(project):
+    """Say which profile's results the rendered site shows; ``"quick"`` if no site was rendered to its end."""
+    return (read_json(project.build / "site.json") or {}).get("profile", "quick")
+
+
+def _fingerprint(project):
+    files = sorted(path for path in project.stage.rglob("*") if path.is_file())
+    return digest([[path.relative_to(project.stage).as_posix(), digest(path.read_bytes())] for path in files])
+
+
+def _render(project, *, strict):
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(project.stage)]
+    # All pages, because each one holds the list of chapters, and because Sphinx warns of a page only when it reads it.
+    command += ["--path-output", str(project.root), "--all", "-n", "--keep-going", "-q", *(["-W"] if strict else [])]
+    environment = {**os.environ, "NO_COLOR": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    run = subprocess.run(
+        command, cwd=project.root, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    told = (run.stdout + run.stderr).replace(f"{project.root}/", "")
+    log = project.build / "logs" / "jupyter-book.log"
+    write_text(log, told)
+    if run.returncode != 0 or not (project.html / "index.html").is_file():
+        warnings = [line for line in told.splitlines() if "WARNING" in line or "ERROR" in line]
+        raise RunnerError(
+            "jupyter-book could not build the site without warnings:\n"
+            + "\n".join(warnings[:20] or told.splitlines()[-20:])
+            + f"\nAll of it is in {log.relative_to(project.root)}"
+        )
+
+
+def _copy_artefacts(project, profile, records):
+    for name in records:
+        target = project.html / "notebooks" / name
+        shutil.rmtree(target, ignore_errors=True)
+        if project.artefacts(profile, name).is_dir():
+            shutil.copytree(project.artefacts(profile, name), target)

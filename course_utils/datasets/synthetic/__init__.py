@@ -1,0 +1,36 @@
+"""Synthetic images with the shapes, classes and kinds of difficulty of each real data set.
+
+They let every chapter run with no network and no licence to mind, in any number. They are never the real
+thing: a score on them says nothing about the real set, and the loaders warn so (``SyntheticDataWarning``).
+"""
+
+from course_utils.datasets.synthetic.characters import KANA_NAMES, characters, kuzushiji_like
+from course_utils.datasets.synthetic.garments import GARMENT_NAMES, garments
+from course_utils.datasets.synthetic.houses import house_digits
+from course_utils.datasets.synthetic.objects import OBJECT_NAMES, objects
+from course_utils.datasets.synthetic.people import pedestrians
+from course_utils.datasets.synthetic.strokes import DIGIT_NAMES, plain_digits
+
+__all__ = [
+    "CLASS_NAMES",
+    "VERSION",
+    "characters",
+    "garments",
+    "house_digits",
+    "kuzushiji_like",
+    "objects",
+    "pedestrians",
+    "plain_digits",
+]
+
+VERSION = "4"
+"""Changes whenever any generator's output changes: part of the fingerprint of synthetic data."""
+
+CLASS_NAMES = {
+    "garments": GARMENT_NAMES,
+    "house_digits": DIGIT_NAMES,
+    "kuzushiji_like": KANA_NAMES,
+    "objects": OBJECT_NAMES,
+    "plain_digits": DIGIT_NAMES,
+}
+"""Generator name to its ten class names, in label order."""
