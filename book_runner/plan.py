@@ -354,11 +354,16 @@ def _parts(project, name, notebook, parameters, data):
 def _surroundings(modules, data, parameters):
     files = {module: _module_file(module) for module in sorted(modules)}
     return {
-        "modules": {module: path and digest(path.read_bytes()) for module, path in files.items()},
+        "modules": {module: path and _module_state(path) for module, path in files.items()},
         "data": {dataset: _fingerprint(dataset, parameters) for dataset in data},
         "Python": platform.python_version(),
         "Keras backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
     }
+
+
+def _module_state(path):
+    """Hash a module with the files beside it that bear its name, such as the page that the projector fills in."""
+    return digest(b"".join(file.read_bytes() for file in sorted(path.parent.glob(f"{path.stem}.*"))))
 
 
 def _fingerprint(dataset, parameters):

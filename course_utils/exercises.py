@@ -3,6 +3,7 @@
 An answer is kept as salted digests. Whole numbers, words and truth values must be met exactly. Other numbers are
 rounded to a step, and the digests of the neighbouring steps count as well: within one step is right, beyond two steps
 is wrong. Digests keep an honest reader from seeing the answer by accident; they do not stop one who tries all numbers.
+A tolerance, a key or an expected answer that cannot be one raises an :class:`~course_utils.errors.ArgumentError`.
 """
 
 import collections.abc
@@ -22,23 +23,13 @@ __all__ = ["Verdict", "check", "note", "seal"]
 
 # Slow on purpose: trying all whole numbers up to a million takes minutes instead of a second.
 _ROUNDS = 2_000
-_MOST_SINGLE = 16
-_SUMS = 8
+# So many numbers are compared one by one; of more, so many sums.
+_MOST_SINGLE, _SUMS = 16, 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What a self-check says.
-
-    Attributes
-    ----------
-    label : str
-        The exercise.
-    state : {"right", "wrong", "open"}
-        ``"open"`` as long as there is no answer.
-    message : str
-        What stands beside the mark, such as how many values the answer must have.
-    """
+    """What a self-check says: ``"right"``, ``"wrong"``, or ``"open"`` as long as there is no answer, and why."""
 
     label: str
     state: str
@@ -62,18 +53,13 @@ def seal(label, value, *, tolerance=None):
     value : number, bool, str, or a sequence, mapping, array or table of these
         The expected answer. Of a mapping the values count, in their order.
     tolerance : float, optional
-        How far numbers may be off. If not given, whole numbers must be exact, and others may be off by one in the third
-        digit of the largest.
+        How far numbers may be off, at least 1e-12. If not given, whole numbers must be exact, and others may be off by
+        one in the third digit of the largest.
 
     Returns
     -------
     str
         JSON that holds digests, the shape of the answer and the step.
-
-    Raises
-    ------
-    ArgumentError
-        If `value` is nothing of the kind, or `tolerance` is below 1e-12.
 
     Examples
     --------
@@ -81,13 +67,15 @@ def seal(label, value, *, tolerance=None):
     >>> check("ex-sum", 0.88, key), check("ex-sum", 0.8, key)
     (✔ ex-sum: right., ✘ ex-sum: not yet.)
     """
-    shape, items = _flatten("seal", value)
+    shape, items = _flatten(value)
     kind = _kind(items)
     if tolerance is not None:
         check_number("tolerance", tolerance, minimum=1e-12)
     if kind == "number" or (tolerance is not None and kind == "whole number"):
-        kind, step = "number", float(tolerance or _default_step(items))
-        digests = [_digest(label, place, round(number / step)) for place, number in enumerate(_numbers(label, items))]
+        largest = max(map(abs, items))
+        third_digit = 10.0 ** (math.floor(math.log10(largest)) - 2) if largest else 1e-3
+        kind, step = "number", float(tolerance or third_digit)
+        digests = [_digest(label, place, number) for place, number in enumerate(_in_steps(label, items, step))]
     else:
         step, digests = None, [_digest(label, 0, items)]
     return json.dumps({"shape": list(shape), "kind": kind, "step": step, "digests": digests})
@@ -98,31 +86,20 @@ def check(label, answer, key, *, made_from=""):
 
     Parameters
     ----------
-    label : str
-        The exercise.
+    label, key : str
+        The exercise, and what :func:`seal` returned for it.
     answer : object
         The student's answer; ``...`` if there is none yet.
-    key : str
-        What :func:`seal` returned.
     made_from : str, optional
-        What the expected answer was computed with. It is shown beside a wrong answer, which may come from other
-        parameters or other data.
+        What the expected answer was computed with, to be shown beside a wrong one, which may come from other data.
 
     Returns
     -------
     Verdict
 
-    Raises
-    ------
-    ArgumentError
-        If `key` is not what :func:`seal` makes.
-
     Examples
     --------
-    >>> key = seal("ex-size", (14, 14))
-    >>> check("ex-size", [14, 14], key)
-    ✔ ex-size: right.
-    >>> check("ex-size", 14, key)
+    >>> check("ex-size", 14, seal("ex-size", (14, 14)))
     ✘ ex-size: not yet. The answer must be 2 values, of the kind whole number; yours is one value.
     """
     try:
@@ -134,14 +111,14 @@ def check(label, answer, key, *, made_from=""):
     if answer is ...:
         return Verdict(label, "open", f"no answer yet. {wanted}.")
     try:
-        found, items = _flatten("check", answer)
+        found, items = _flatten(answer)
+        yours = _size(found)
     except ArgumentError:
-        return Verdict(label, "wrong", f"not yet. {wanted}; yours is a {type(answer).__name__}.")
-    if found != shape:
-        return Verdict(label, "wrong", f"not yet. {wanted}; yours is {_size(found)}.")
-    if _meets(label, items, step, digests):
+        found, yours = None, f"a {type(answer).__name__}"
+    if found == shape and _meets(label, items, step, digests):
         return Verdict(label, "right", "right.")
-    return Verdict(label, "wrong", f"not yet. {made_from}".rstrip())
+    reason = made_from if found == shape else f"{wanted}; yours is {yours}."
+    return Verdict(label, "wrong", f"not yet. {reason}".rstrip())
 
 
 def note(label, candidates, *, tolerance=None):
@@ -149,12 +126,10 @@ def note(label, candidates, *, tolerance=None):
 
     Parameters
     ----------
-    label : str
-        The exercise.
+    label, tolerance
+        As for :func:`seal`.
     candidates : dict of str to callable
-        Expressions, and functions without arguments that give their values. The first value that can be sealed counts.
-    tolerance : float, optional
-        As in :func:`seal`.
+        Expressions, and functions that give their values. The first value that can be sealed counts.
 
     Returns
     -------
@@ -179,13 +154,13 @@ def note(label, candidates, *, tolerance=None):
     return None
 
 
-def _flatten(function, value):
+def _flatten(value):
     """Return the shape of an answer, and its numbers and words in one list."""
     if hasattr(value, "to_numpy"):
         value = value.to_numpy()
     elif isinstance(value, collections.abc.Mapping):
         value = list(value.values())
-    elif isinstance(value, (set, frozenset)):
+    elif isinstance(value, collections.abc.Set):
         value = sorted(value)
     try:
         array = np.asarray(value)
@@ -208,36 +183,23 @@ def _plain(item):
         return " ".join(item.split()).casefold()
     if isinstance(item, (bool, np.bool_)):
         return bool(item)
-    if isinstance(item, numbers.Integral):
-        return int(item)
     if isinstance(item, numbers.Real) and math.isfinite(item):
-        return float(item)
+        return int(item) if isinstance(item, numbers.Integral) else float(item)
     return None
 
 
 def _kind(items):
+    kinds = {(bool,): "truth value", (int,): "whole number", (float,): "number", (str,): "word"}
     types = {type(item) for item in items}
-    if types == {bool}:
-        return "truth value"
-    if types == {int}:
-        return "whole number"
-    if types <= {int, float}:
-        return "number"
-    return "word" if types == {str} else "numbers and words"
+    return "number" if types == {int, float} else kinds.get(tuple(types), "numbers and words")
 
 
-def _default_step(items):
-    largest = max(abs(item) for item in items)
-    return 10.0 ** (math.floor(math.log10(largest)) - 2) if largest else 1e-3
-
-
-def _numbers(label, items):
+def _in_steps(label, items, step):
     """Return the numbers to compare: a few one by one, many by weighted sums, each of which they all enter."""
-    if len(items) <= _MOST_SINGLE:
-        return items
-    rng = np.random.default_rng(list(label.encode()))
-    signs = rng.choice([-1.0, 1.0], size=(_SUMS, len(items)))
-    return (signs @ np.asarray(items) / math.sqrt(len(items))).tolist()
+    if len(items) > _MOST_SINGLE:
+        signs = np.random.default_rng(list(label.encode())).choice([-1.0, 1.0], size=(_SUMS, len(items)))
+        items = (signs @ np.asarray(items) / math.sqrt(len(items))).tolist()
+    return [round(item / step) for item in items]
 
 
 def _meets(label, items, step, digests):
@@ -248,8 +210,8 @@ def _meets(label, items, step, digests):
     if not all(isinstance(item, (int, float)) for item in items):
         return False
     return all(
-        any(_digest(label, place, round(number / step) + shift) == digests[place] for shift in (0, -1, 1))
-        for place, number in enumerate(_numbers(label, items))
+        any(_digest(label, place, number + shift) == digests[place] for shift in (0, -1, 1))
+        for place, number in enumerate(_in_steps(label, items, step))
     )
 
 
@@ -259,6 +221,4 @@ def _digest(label, place, content):
 
 
 def _size(shape):
-    if shape == ():
-        return "one value"
-    return f"{shape[0]} values" if len(shape) == 1 else f"{' × '.join(map(str, shape))} values"
+    return f"{' × '.join(map(str, shape))} values" if shape else "one value"

@@ -1,11 +1,11 @@
 """TensorBoard's Embedding Projector: as a log directory, and as a page that needs no server.
 
-The projector draws every row of a matrix as a point in two or three dimensions (PCA, t-SNE or UMAP, computed
-in the browser) that can be rotated, searched and coloured.
+The projector draws every row of a matrix as a point in two or three dimensions (PCA, t-SNE or UMAP, computed in the
+browser) that can be rotated, searched and coloured. The page asks for nothing but the program beside it, so it works
+from any web server and also when opened straight from disk.
 
-:func:`write_logdir` writes what ``tensorboard --logdir FOLDER`` opens. :func:`write_page` writes the same
-embeddings into one web page, with TensorBoard's own program beside it, copied from the installed package. The
-page asks for nothing else, so it works from any web server and also when opened straight from disk.
+Both writers overwrite an earlier output and leave other files alone. What they cannot write raises a
+:class:`~course_utils.errors.DataError`; no file is left half-written.
 """
 
 import base64
@@ -16,17 +16,15 @@ import importlib.resources
 import io
 import json
 import math
-import os
 import re
-import tempfile
+import string
 import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from course_utils.errors import ArgumentError, CourseError, DataError, check_integer
+from course_utils.errors import ArgumentError, CourseError, DataError, check_integer, require
 
 __all__ = ["Embedding", "PageFrame", "page_frame", "write_logdir", "write_page"]
 
@@ -38,7 +36,7 @@ _MAX_CATEGORIES = 50
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Embedding:
-    """One matrix for the projector: a point a row, with what is known about each point.
+    """One matrix for the projector: a point per row, with what is known about each point.
 
     Parameters
     ----------
@@ -48,23 +46,21 @@ class Embedding:
         The points, finite, with `n` and `d` at least 2. Kept as float32. Where `d` is 2 the projector is
         given a third column of zeros, because it opens on three principal components.
     metadata : mapping, pandas.DataFrame, or sequence, optional
-        Columns of length `n` by name, or one sequence of `n` labels, which becomes the column ``"label"``.
-        Values are kept as text. Points are coloured by the first column if it has at most 50 different
-        values. A column ``"index"`` with the row's number is added if there is none, so that a point can be
-        found again in the array.
+        Columns of length `n` by name, or `n` labels, which become the column ``"label"``. Kept as text. Points are
+        coloured by the first column if it has at most 50 different values. A column ``"index"`` with the row's
+        number is added if there is none, so that a point can be found again in the array.
     images : array_like of uint8, shape (n, h, w, c), optional
-        A thumbnail a point, `c` 1 (grey) or 3 (RGB). They are drawn in place of the points.
+        A thumbnail per point, `c` 1 (grey) or 3 (RGB), drawn in its place. Tiled into a square image, they may need
+        at most 8192 pixels a side.
 
     Raises
     ------
     ArgumentError
-        If an argument is not as described above, or the thumbnails, tiled into a square image, need more than
-        8192 pixels a side.
+        If an argument is not as described above.
 
     Examples
     --------
-    >>> test = Embedding("test", np.eye(3), ["boot", "bag", "boot"])
-    >>> test.metadata
+    >>> Embedding("test", np.eye(3), ["boot", "bag", "boot"]).metadata
     {'label': ('boot', 'bag', 'boot'), 'index': ('0', '1', '2')}
     """
 
@@ -130,7 +126,7 @@ def _check_column(name, values, n_points):
         # A NaN is the one value that differs from itself. The projector would drop or miscount a blank.
         if value is None or value != value or not _one_line(value):
             raise ArgumentError(f"metadata column {name!r} is {value!r} in row {row}; every row must have a value")
-    return tuple(_one_line(value) for value in values)
+    return tuple(map(_one_line, values))
 
 
 def _one_line(value):
@@ -155,16 +151,15 @@ def _check_images(images, n_points):
 
 
 def write_logdir(folder, embeddings):
-    """Write embeddings as a log directory for ``tensorboard --logdir FOLDER``.
+    """Write embeddings as a log directory for ``tensorboard --logdir FOLDER``; that need not be installed to write it.
 
     For each embedding the folder gets ``NAME_vectors.tsv``, ``NAME_metadata.tsv`` and ``NAME_sprite.png``;
-    ``projector_config.pbtxt`` ties them together. Neither TensorFlow nor TensorBoard is needed to write it.
+    ``projector_config.pbtxt`` ties them together.
 
     Parameters
     ----------
     folder : str or path-like
-        Created if it is not there. Other files in it are left alone; an earlier log directory is overwritten.
-        Open this very folder with TensorBoard, not the one above it.
+        Created if it is not there. Open this very folder with TensorBoard, not the one above it.
     embeddings : Embedding or sequence of Embedding
         Names must differ.
 
@@ -172,13 +167,6 @@ def write_logdir(folder, embeddings):
     -------
     pathlib.Path
         The folder.
-
-    Raises
-    ------
-    ArgumentError
-        If `embeddings` holds none, something else, or one name twice.
-    DataError
-        If the folder cannot be written.
 
     Examples
     --------
@@ -188,7 +176,7 @@ def write_logdir(folder, embeddings):
     ...     sorted(path.name for path in written.iterdir())
     ['projector_config.pbtxt', 'test_metadata.tsv', 'test_vectors.tsv']
     """
-    embeddings = _check_embeddings("write_logdir", embeddings)
+    embeddings = _check_embeddings(embeddings)
     files = {}
     for embedding in embeddings:
         # Text, because TensorBoard tells binary from text by a failure to decode, and some matrices decode.
@@ -197,8 +185,8 @@ def write_logdir(folder, embeddings):
             files[f"{embedding.name}_metadata.tsv"] = _metadata_tsv(embedding.metadata)
         if embedding.images is not None:
             files[f"{embedding.name}_sprite.png"] = _sprite_png(embedding.images)
-    files["projector_config.pbtxt"] = "".join(_config_entry(embedding) for embedding in embeddings).encode()
-    return _write_files("write_logdir", folder, files)
+    files["projector_config.pbtxt"] = "".join(map(_config_entry, embeddings)).encode()
+    return _write_files(folder, files)
 
 
 def write_page(folder, embeddings, *, title):
@@ -211,7 +199,7 @@ def write_page(folder, embeddings, *, title):
     Parameters
     ----------
     folder : str or path-like
-        Created if it is not there. An earlier page in it is overwritten.
+        Created if it is not there.
     embeddings : Embedding or sequence of Embedding
         Names must differ. The first one is shown when the page opens. A few thousand points are comfortable:
         t-SNE and UMAP run in the reader's browser, and each number adds about five bytes to the page.
@@ -225,12 +213,8 @@ def write_page(folder, embeddings, *, title):
 
     Raises
     ------
-    ArgumentError
-        If `embeddings` holds none, something else, or one name twice, or `title` is blank.
     CourseError
         If TensorBoard is not installed.
-    DataError
-        If the folder cannot be written.
 
     Examples
     --------
@@ -240,21 +224,17 @@ def write_page(folder, embeddings, *, title):
     ...     sorted(path.name for path in page.parent.iterdir())
     ['index.html', 'projector_binary.js']
     """
-    embeddings = _check_embeddings("write_page", embeddings)
+    embeddings = _check_embeddings(embeddings)
     if not isinstance(title, str) or not title.strip():
         raise ArgumentError(f"title is {title!r}; it must be text that is not blank")
     notice, program = _projector_program()
     config, files = _page_files(embeddings)
-    page = _PAGE.format(
-        notice=notice,
-        title=html.escape(_one_line(title)),
-        config=_script_json(config),
-        files=_script_json(files),
-        categories=_script_json(_categories(embeddings)),
-    )
-    return (
-        _write_files("write_page", folder, {"projector_binary.js": program, "index.html": page.encode()}) / "index.html"
-    )
+    parts = {"config": config, "files": files, "categories": _categories(embeddings)}
+    # No JSON may end the script element that it stands in.
+    parts = {name: json.dumps(value).replace("<", "\\u003c") for name, value in parts.items()}
+    template = string.Template((importlib.resources.files("course_utils") / "projector.html").read_text("utf-8"))
+    page = template.substitute(notice=notice, title=html.escape(_one_line(title)), **parts)
+    return _write_files(folder, {"projector_binary.js": program, "index.html": page.encode()}) / "index.html"
 
 
 def page_frame(page, *, height=600):
@@ -265,7 +245,7 @@ def page_frame(page, *, height=600):
     page : str or path-like
         What :func:`write_page` returned. It must lie under the current working folder (the notebook's),
         because the frame refers to it relative to that.
-    height : int, default 600
+    height : int
         Height of the frame in pixels, at least 100.
 
     Returns
@@ -273,45 +253,38 @@ def page_frame(page, *, height=600):
     PageFrame
         Displayed as the frame when it is the last expression of a cell.
 
-    Raises
-    ------
-    ArgumentError
-        If `page` is not a page of :func:`write_page` under the working folder, or `height` is out of range.
+    Examples
+    --------
+    >>> import contextlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+    ...     page_frame(write_page("page", Embedding("test", np.eye(3)), title="Three points"))
+    PageFrame(src='page/index.html', title='Three points', height=600)
     """
     height = check_integer("height", height, minimum=100)
     try:
         text = Path(page).read_text(encoding="utf-8")
-    except (OSError, TypeError, UnicodeDecodeError) as error:
-        raise ArgumentError(f"page is {page!r}; it must be a page that write_page returned") from error
-    title = re.search("<title>(.*?)</title>", text)
+        title = re.search("<title>(.*?)</title>", text)
+    except (OSError, TypeError, UnicodeDecodeError):
+        title = None
     if title is None or "vz-projector" not in text:
         raise ArgumentError(f"page is {page!r}; it must be a page that write_page returned")
-    try:
-        relative = Path(page).resolve().relative_to(Path.cwd().resolve())
-    except ValueError as error:
-        raise ArgumentError(
-            f"page is {str(page)!r}; it must lie under the working folder, {str(Path.cwd())!r}"
-        ) from error
-    return PageFrame(src=urllib.parse.quote(relative.as_posix()), title=html.unescape(title[1]), height=height)
+    path, folder = Path(page).resolve(), Path.cwd().resolve()
+    if not path.is_relative_to(folder):
+        raise ArgumentError(f"page is {str(page)!r}; it must lie under the working folder, {str(folder)!r}")
+    src = urllib.parse.quote(path.relative_to(folder).as_posix())
+    return PageFrame(src=src, title=html.unescape(title[1]), height=height)
 
 
 @dataclasses.dataclass(frozen=True)
 class PageFrame:
-    """A page in a frame, as :func:`page_frame` makes it. Notebooks display it through ``_repr_html_``.
+    """A page in a frame, as :func:`page_frame` makes it; notebooks display it.
 
-    Parameters
+    Attributes
     ----------
-    src : str
-        Relative address of the page.
-    title : str
-        What a screen reader calls the frame.
+    src, title : str
+        Relative address of the page, and what a screen reader calls the frame.
     height : int
         Height of the frame in pixels.
-
-    Examples
-    --------
-    >>> print(PageFrame("projector/index.html", "Test images", 600)._repr_html_())
-    <iframe src="projector/index.html" title="Test images" ...
     """
 
     src: str
@@ -328,11 +301,11 @@ class PageFrame:
         )
 
 
-def _check_embeddings(function, embeddings):
+def _check_embeddings(embeddings):
     embeddings = [embeddings] if isinstance(embeddings, Embedding) else list(embeddings)
-    wrong = [type(item).__name__ for item in embeddings if not isinstance(item, Embedding)]
-    if wrong or not embeddings:
-        found = f"a {wrong[0]}" if wrong else "nothing"
+    found = [f"a {type(item).__name__}" for item in embeddings if not isinstance(item, Embedding)]
+    if found or not embeddings:
+        found = found[0] if found else "nothing"
         raise ArgumentError(f"embeddings holds {found}; it must hold one or more Embedding objects")
     # Names become file names, and some file systems do not tell upper from lower case.
     names = [embedding.name.lower() for embedding in embeddings]
@@ -369,8 +342,7 @@ def _sprite_png(images):
     sprite = tiles.reshape(side, side, height, width, channels).swapaxes(1, 2)
     sprite = sprite.reshape(side * height, side * width, channels)
     # OpenCV stores colours as BGR.
-    _, png = cv2.imencode(".png", sprite[:, :, ::-1])
-    return png.tobytes()
+    return require("cv2", "course").imencode(".png", sprite[:, :, ::-1])[1].tobytes()
 
 
 def _config_entry(embedding):
@@ -452,117 +424,20 @@ def _data_url(media_type, content):
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
-def _script_json(value):
-    """JSON that cannot end the script element it stands in."""
-    return json.dumps(value).replace("<", "\\u003c")
-
-
-def _write_files(function, folder, files):
+def _write_files(folder, files):
     """Write files into a folder, each whole or not at all: first under another name, then renamed."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            _write_whole(folder / name, content)
+            draft = folder / f".{name}.draft"
+            try:
+                draft.write_bytes(content)
+                draft.replace(folder / name)
+            finally:
+                draft.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
             f"folder is {str(folder)!r} ({error.strerror}); it must be a folder that can be written"
         ) from error
     return folder
-
-
-def _write_whole(path, content):
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
-            file.write(content)
-            file.close()
-            # A temporary file is readable by its owner only; a site is read by a web server.
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except OSError:
-            os.unlink(file.name)
-            raise
-
-
-# The projector's own "demo" mode reads a JSON file that names all others. The page hands those out itself,
-# because a page opened from disk may not read the files beside it.
-_PAGE = """<!doctype html>
-{notice}
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>{title}</title>
-<style>
-html, body {{ height: 100%; margin: 0; font-family: Roboto, Helvetica, Arial, sans-serif; }}
-</style>
-</head>
-<body>
-<noscript>The projector needs JavaScript and WebGL.</noscript>
-<script>
-const config = {config};
-const files = {files};
-files["projector_config.json"] = "data:application/json;base64," + btoa(JSON.stringify(config));
-const openRequest = XMLHttpRequest.prototype.open;
-XMLHttpRequest.prototype.open = function (method, url, ...rest) {{
-  return openRequest.call(this, method, files[url] ?? url, ...rest);
-}};
-</script>
-<script src="projector_binary.js"></script>
-<script>
-// The panels are wide: in a narrow frame only the points, or the points and the controls, have room.
-const style = document.createElement("style");
-style.textContent = `
-  @media (max-width: 900px) {{ #right-pane {{ display: none !important; }} }}
-  @media (max-width: 600px) {{ #left-pane {{ display: none !important; }} }}`;
-const projectorTemplate = customElements.get("vz-projector").template.content;
-projectorTemplate.append(style);
-// A page in a frame may not take the focus as it opens.
-for (const element of projectorTemplate.querySelectorAll("[autofocus]")) {{
-  element.removeAttribute("autofocus");
-}}
-
-// t-SNE and UMAP look for neighbours by 1 - x.y and skip negative ones, which is right for unit vectors only
-// (github.com/tensorflow/tensorboard/issues/6271). A length just below 1 keeps equal points from rounding below 0.
-const projector = customElements.get("vz-projector").prototype;
-const setCurrentDataSet = projector.setCurrentDataSet;
-projector.setCurrentDataSet = function (dataSet) {{
-  if (dataSet) {{
-    const computeKnn = dataSet.computeKnn;
-    dataSet.computeKnn = (points, k) => computeKnn.call(dataSet, points.map(toUnitVector), k);
-  }}
-  setCurrentDataSet.call(this, dataSet);
-}};
-function toUnitVector(point) {{
-  const length = Math.hypot(...point.vector) || 1;
-  return {{ ...point, vector: point.vector.map((value) => (0.99999 * value) / length) }};
-}}
-
-// Colours go to values in the order of the list, and the projector would make that list anew for each tensor.
-const categories = {categories};
-const panel = customElements.get("vz-projector-data-panel").prototype;
-const metadataChanged = panel.metadataChanged;
-panel.metadataChanged = function (info, ...rest) {{
-  for (const column of info.stats) {{
-    const counts = new Map(column.uniqueEntries.map((entry) => [entry.label, entry.count]));
-    const labels = Object.hasOwn(categories, column.name) ? categories[column.name] : [...counts.keys()];
-    column.uniqueEntries = labels.map((label) => ({{ label, count: counts.get(label) ?? 0 }}));
-  }}
-  // The legend is drawn only when the choice changes, so it is taken back and made again.
-  const choice = this.selectedColorOptionName ?? info.stats[0].name;
-  this.selectedColorOptionName = undefined;
-  metadataChanged.call(this, info, ...rest);
-  if (this.colorOptions.some((option) => option.name === choice)) {{
-    this.selectedColorOptionName = choice;
-  }}
-}};
-
-const view = document.createElement("vz-projector");
-view.setAttribute("serving-mode", "demo");
-view.setAttribute("projector-config-json-path", "projector_config.json");
-document.body.append(view);
-</script>
-</body>
-</html>
-"""

@@ -1,9 +1,8 @@
 """Figures of the book: each function draws a result or some arrays and returns the Axes (or the Figure).
 
 Nothing here computes results or shows windows. The only thing that outlives a call is :func:`use_style`.
-Figures are narrow with large type, so that they stay readable on a phone, and no figure tells things apart by
-colour alone. What is not as a function describes it is an :class:`~course_utils.errors.ArgumentError`. Matplotlib is
-imported when the first figure is drawn.
+Figures are narrow with large type, so that they stay readable on a phone, and no figure tells things apart by colour
+alone. An argument that is not as described raises an :class:`~course_utils.errors.ArgumentError`.
 """
 
 from course_utils.plots.architecture import Diagram, show_architecture

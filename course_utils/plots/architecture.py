@@ -6,6 +6,8 @@ import textwrap
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+__all__ = ["Diagram", "show_architecture"]
+
 # Fill and edge of a box by the kind of its layer. The fills are pale under black text, so that the boxes read on a
 # light page and on a dark one; the edges are Okabe and Ito's colours.
 _COLOURS = {
@@ -16,7 +18,6 @@ _COLOURS = {
     "BatchNormalization": ("#cdeee3", "#009E73"),
     "Add": ("#fbdcc6", "#D55E00"),
 }
-_OTHER = ("#eeeeee", "#767676")
 _LEADING = ("input", "Conv2D", "Dense")  # their boxes are headed in bold type
 
 # The drawing is as wide as a phone in CSS pixels. Of each column: left, width, characters that fit in a line.
@@ -28,12 +29,7 @@ _ONLY, _MAIN, _SIDE = (8, 344, 49), (8, 204, 29), (228, 124, 15)
 class Diagram:
     """A drawing of a network, as :func:`show_architecture` makes it; notebooks show it as a picture.
 
-    Attributes
-    ----------
-    svg : str
-        A complete SVG element.
-    text : str
-        The same in words, for those who cannot see it; it is in the SVG, too.
+    `svg` is a complete SVG element. `text`, which is in it, says the same in words, for those who cannot see it.
     """
 
     svg: str
@@ -130,7 +126,7 @@ def _longest_path(sources):
 def _box(kind, shape, count, column, top, before):
     """Place and draw a layer; one that leaves the shape as it was need not say it."""
     left, width, fits = column
-    fill, edge = _COLOURS.get(kind.split()[0].strip(","), _OTHER)
+    fill, edge = _COLOURS.get(kind.split()[0].strip(","), ("#eeeeee", "#767676"))
     leading = kind.startswith(_LEADING)
     details = " · ".join(filter(None, [shape if leading or shape != before[0].shape else "", count]))
     lines = [" · ".join(filter(None, [kind, details]))]

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from course_utils.errors import ArgumentError
+from course_utils.errors import ArgumentError, require
 from course_utils.plots import style
-from course_utils.plots.arguments import check_labels, check_length
+
+__all__ = ["plot_class_counts", "plot_confusion", "plot_embedding", "plot_per_class"]
 
 
 def plot_class_counts(labels, class_names):
@@ -32,7 +33,7 @@ def plot_class_counts(labels, class_names):
     n_classes, height = len(class_names), 0.8 / len(splits)
     ax = style.new_axes(1.2 + 0.26 * n_classes * max(1, 0.6 * len(splits)))
     for i, (name, split) in enumerate(splits.items()):
-        counts = np.bincount(check_labels(split, n_classes), minlength=n_classes)
+        counts = np.bincount(style.check_labels(split, n_classes), minlength=n_classes)
         y = np.arange(n_classes) + (i - (len(splits) - 1) / 2) * height
         look = {"color": style.PALETTE[i], "hatch": ["", "///", "..."][i % 3], "edgecolor": "white"}
         ax.bar_label(ax.barh(y, counts, height, label=name, **look), fmt="{:,.0f}", padding=3)
@@ -67,8 +68,6 @@ def plot_confusion(report, *, ax=None):
     >>> [text.get_text() for text in ax.texts]
     ['100', '', '50', '50']
     """
-    import seaborn as sns
-
     values, names = 100 * report.confusion_normalised, report.class_names
     size = min(7.0, 2.6 + 0.34 * len(names))
     ax = ax or style.new_axes(size - 0.7, size)
@@ -77,7 +76,7 @@ def plot_confusion(report, *, ax=None):
     texts = {"annot": cells, "fmt": "", "annot_kws": {"fontsize": 11 if len(names) <= 10 else 8}}
     bar = {"vmin": 0, "vmax": 100, "cbar_kws": {"label": "share of the true class (%)", "shrink": 0.8}}
     look = {"cmap": "Blues", "square": True, "linewidths": 0.5, "linecolor": "#eeeeee"}
-    sns.heatmap(values, xticklabels=names, yticklabels=names, ax=ax, **texts, **bar, **look)
+    require("seaborn", "course").heatmap(values, xticklabels=names, yticklabels=names, ax=ax, **texts, **bar, **look)
     ax.set(xlabel="predicted class", ylabel="true class")
     ax.tick_params(axis="x", rotation=90 if len(names) > 3 else 0)
     ax.tick_params(axis="y", rotation=0)
@@ -113,7 +112,7 @@ def plot_per_class(report, *, reported=None, ax=None):
     ax.barh(y, recall, 0.7, color=style.SKY, label="measured", zorder=2)
     style.error_bars(ax, recall, y, table["low"], table["high"], horizontal=True)
     if reported is not None:
-        check_length("reported", reported, len(table), "classes")
+        style.check_length("reported", reported, len(table), "classes")
         ax.plot(reported, y, "D", color=style.RED, mec="white", ms=8, ls="none", label="reported", zorder=4)
     style.class_axis(ax, table.index)
     ax.set(xlabel="accuracy per class (share of its images)", xlim=(0, 1.02))
@@ -146,7 +145,7 @@ def plot_embedding(points, labels, class_names, *, method="t-SNE", ax=None):
     >>> plot_embedding([[0, 1], [1, 0]], [0, 1], ["cat", "dog"], method="PCA").get_xlabel()
     'PCA dimension 1 (arbitrary units)'
     """
-    points, labels = np.asarray(points, dtype=float), check_labels(labels, len(class_names))
+    points, labels = np.asarray(points, dtype=float), style.check_labels(labels, len(class_names))
     if points.shape != (len(labels), 2):
         raise ArgumentError(f"points has shape {points.shape}; with {len(labels)} labels it must be ({len(labels)}, 2)")
     ax = ax or style.new_axes(4.3 + 0.25 * -(-len(class_names) // 3))

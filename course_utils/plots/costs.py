@@ -7,6 +7,8 @@ import numpy as np
 from course_utils.errors import ArgumentError
 from course_utils.plots import style
 
+__all__ = ["plot_cost", "plot_reported"]
+
 
 def plot_reported(names, measured, *, reported=None, intervals=None, quantity="test accuracy (share)"):
     """Draw measured numbers, with their intervals, beside the ones that were reported.
@@ -78,9 +80,8 @@ def plot_cost(costs, results, *, xlabel, ylabel="test accuracy (share)"):
         raise ArgumentError(
             f"costs are of {sorted(costs)}, results of {sorted(results)}; both must be of the same methods"
         )
-    least, most = min(costs.values()), max(costs.values())
-    if least <= 0:
-        raise ArgumentError(f"costs has a value of {least}; all must be greater than 0")
+    if min(costs.values()) <= 0:
+        raise ArgumentError(f"costs has a value of {min(costs.values())}; all must be greater than 0")
     ax = style.new_axes(4.0)
     points = {}
     for i, (name, cost) in enumerate(costs.items()):
@@ -90,7 +91,7 @@ def plot_cost(costs, results, *, xlabel, ylabel="test accuracy (share)"):
         ax.plot([cost], [mean], ms=9, ls="none", zorder=4, **style.class_style(i))
     ax.set(xscale="log", xlabel=xlabel, ylabel=ylabel)
     # Costs of one or two orders of magnitude would else get a single tick, and nobody could read the scale.
-    ratio = most / least
+    ratio = max(costs.values()) / min(costs.values())
     subs = (1,) if ratio >= 100 else (1, 2, 5) if ratio >= 10 else (1, 1.5, 2, 3, 4, 5, 6, 8)
     style.plain_log_ticks(ax.xaxis, "{x:,.10g}", subs=subs)
     ax.margins(x=0.15, y=0.15)

@@ -7,7 +7,8 @@ import numpy as np
 
 from course_utils.errors import ArgumentError
 from course_utils.plots import style
-from course_utils.plots.arguments import check_length
+
+__all__ = ["plot_gradient_norms", "plot_history", "plot_power_law", "plot_sweep"]
 
 
 def plot_history(histories, *, metrics=("loss", "accuracy")):
@@ -33,8 +34,8 @@ def plot_history(histories, *, metrics=("loss", "accuracy")):
     'loss (cross-entropy, nats)'
     """
     groups = _history_groups(histories, metrics)
-    size = (style.WIDTH, 0.5 + 2.7 * len(metrics))
-    figure, axes = style.subplots(len(metrics), figsize=size, sharex=True, squeeze=False)
+    n = len(metrics)
+    figure, axes = style.subplots(n, figsize=(style.WIDTH, 0.5 + 2.7 * n), sharex=True, squeeze=False)
     for metric, ax in zip(metrics, axes[:, 0], strict=True):
         for i, (name, runs) in enumerate(groups.items()):
             _draw_runs(ax, [run[metric] for run in runs], *_run_style(name, "train", i))
@@ -73,8 +74,7 @@ def plot_power_law(fit):
     if np.isfinite(low).all():
         ax.fill_between(along, low, high, color=style.SKY, alpha=0.3, lw=0, label="95% interval of a new run")
     known = along <= fit.sizes.max()
-    law = f"error ∝ size$^{{-{fit.exponent:.2f}}}$"
-    ax.plot(along[known], error[known], color=style.BLUE, label=law)
+    ax.plot(along[known], error[known], color=style.BLUE, label=f"error ∝ size$^{{-{fit.exponent:.2f}}}$")
     ax.plot(along[~known], error[~known], color=style.BLUE, ls="--", label="extrapolated")
     ax.plot(fit.sizes, fit.errors, "o", color=style.RED, ms=7, ls="none", label="measured", zorder=3)
     ax.set(xscale="log", yscale="log", xlabel="training images", ylabel="test error (share)")
@@ -109,18 +109,16 @@ def plot_sweep(values, series, *, xlabel, ylabel="test accuracy (share)", report
     >>> plot_sweep([0, 0.1, 1], {"L1": [0.5, 0.4, 0.1]}, xlabel="penalty (no unit)").get_xscale()
     'symlog'
     """
-    from matplotlib.ticker import NullFormatter
-
     values = np.asarray(values, dtype=float)
     ax = style.new_axes(4.2)
     for i, (name, results) in enumerate(series.items()):
-        check_length(f"series {name!r}", results, len(values))
+        style.check_length(f"series {name!r}", results, len(values))
         means, low, high = np.array([style.centre_and_interval(result) for result in results]).T
         if np.isfinite(low).any():
             style.error_bars(ax, values, means, low, high)
         ax.plot(values, means, ms=6, label=name, zorder=4, **style.line_style(i))
     for i, (name, numbers) in enumerate((reported or {}).items()):
-        check_length(f"reported {name!r}", numbers, len(values))
+        style.check_length(f"reported {name!r}", numbers, len(values))
         look = {"color": style.RED, "fillstyle": "none" if i else "full", "ms": 7, "ls": "none"}
         ax.plot(values, numbers, "D", label=f"reported {name}".rstrip(), **look)
     if logarithmic and values.min() > 0:
@@ -128,7 +126,7 @@ def plot_sweep(values, series, *, xlabel, ylabel="test accuracy (share)", report
     elif logarithmic:
         ax.set_xscale("symlog", linthresh=values[values > 0].min(), linscale=0.5)
     ax.set_xticks(values, [f"{value:,.10g}" for value in values], rotation=45 if len(values) > 5 else 0)
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_minor_formatter("")
     ax.set(xlabel=xlabel, ylabel=ylabel)
     style.legend_below(ax, 2)
     return ax
@@ -192,11 +190,9 @@ def _run_style(name, split, i):
 
 
 def _draw_runs(ax, curves, label, colour, line):
-    if len(curves) > 1:
-        for curve in curves:
-            ax.plot(np.arange(1, len(curve) + 1), curve, color=colour, ls=line, lw=0.8, alpha=0.5)
-        # Runs that stopped early are shorter; the mean goes as far as all of them do.
-        shortest = min(map(len, curves))
-        curves = [np.mean([curve[:shortest] for curve in curves], axis=0)]
-    (curve,) = curves
-    ax.plot(np.arange(1, len(curve) + 1), curve, color=colour, ls=line, marker="o", ms=3.5, label=label)
+    for curve in curves if len(curves) > 1 else []:
+        ax.plot(np.arange(1, len(curve) + 1), curve, color=colour, ls=line, lw=0.8, alpha=0.5)
+    # Runs that stopped early are shorter; the mean goes as far as all of them do.
+    shortest = min(map(len, curves))
+    mean = np.mean([curve[:shortest] for curve in curves], axis=0)
+    ax.plot(np.arange(1, shortest + 1), mean, color=colour, ls=line, marker="o", ms=3.5, label=label)

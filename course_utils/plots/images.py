@@ -6,7 +6,8 @@ import numpy as np
 
 from course_utils.errors import ArgumentError, check_integer
 from course_utils.plots import style
-from course_utils.plots.arguments import check_images, check_labels, check_length, check_probabilities
+
+__all__ = ["show_grid", "show_image", "show_prediction", "show_predictions"]
 
 
 def show_image(image, *, title="", colorbar=True, ax=None):
@@ -72,9 +73,9 @@ def show_grid(images, labels=None, class_names=None, *, columns=5, vmin=None, vm
     """
     images = check_images("images", images)
     labels = [""] * len(images) if labels is None else labels
-    check_length("labels", labels, len(images), "images")
+    style.check_length("labels", labels, len(images), "images")
     if class_names is not None:
-        labels = [class_names[label] for label in check_labels(labels, len(class_names))]
+        labels = [class_names[label] for label in style.check_labels(labels, len(class_names))]
     captions = [textwrap.fill(str(label), 12) for label in labels]
     lines = max(caption.count("\n") + bool(caption) for caption in captions)
     figure, axes = grid(len(images), columns, images.shape[1:3], lines=lines)
@@ -112,10 +113,11 @@ def show_prediction(image, probabilities, label, class_names):
     """
     n_classes = len(class_names)
     image = check_images("image", image, batch=False)
-    probabilities = check_probabilities(np.atleast_1d(probabilities)[None], n_classes)[0]
+    probabilities = _check_probabilities(np.atleast_1d(probabilities)[None], n_classes)[0]
     label = check_integer("label", label, minimum=0, maximum=n_classes - 1)
-    ratios = [2.4, 0.4 + 0.26 * n_classes]
-    figure, (top, bottom) = style.subplots(2, figsize=(style.WIDTH * 0.9, 3.4 + 0.26 * n_classes), height_ratios=ratios)
+    bars_height = 0.4 + 0.26 * n_classes
+    size = (style.WIDTH * 0.9, 3 + bars_height)
+    figure, (top, bottom) = style.subplots(2, figsize=size, height_ratios=[2.4, bars_height])
     caption, colour = _verdict(probabilities, label, class_names)
     draw(top, image)
     top.set(xticks=[], yticks=[])
@@ -155,8 +157,8 @@ def show_predictions(images, probabilities, labels, class_names):
     ✗ cat, 60%
     (true: dog)
     """
-    images, labels = check_images("images", images), check_labels(labels, len(class_names))
-    probabilities = check_probabilities(probabilities, len(class_names))
+    images, labels = check_images("images", images), style.check_labels(labels, len(class_names))
+    probabilities = _check_probabilities(probabilities, len(class_names))
     if not len(images) == len(labels) == len(probabilities):
         raise ArgumentError(
             f"there are {len(images)} images, {len(labels)} labels and "
@@ -192,7 +194,34 @@ def draw(ax, image, *, frame=None, thickness=2, **options):
     return ax.imshow(image, interpolation="nearest", cmap="gray", **options)
 
 
+def check_images(name, images, *, batch=True):
+    """Return images (or, without `batch`, one image) as an array, grey ones without an axis of channels."""
+    images, rank = np.asarray(images), 3 if batch else 2
+    if images.ndim == rank + 1 and images.shape[-1] == 1:
+        images = images[..., 0]
+    if images.size == 0 or not (images.ndim == rank or (images.ndim == rank + 1 and images.shape[-1] == 3)):
+        shape = "n, h, w" if batch else "h, w"
+        raise ArgumentError(f"{name} has shape {images.shape}; it must be ({shape}), ({shape}, 1) or ({shape}, 3)")
+    return images
+
+
 def _verdict(probabilities, label, class_names):
     best = int(probabilities.argmax())
     mark, colour = ("✓", style.BLUE) if best == label else ("✗", style.WRONG)
     return f"{mark} {class_names[best]}, {100 * probabilities[best]:.0f}%", colour
+
+
+def _check_probabilities(probabilities, n_classes):
+    """Return probabilities as an array, one row for each image."""
+    probabilities = np.asarray(probabilities, dtype=float)
+    if probabilities.ndim != 2 or probabilities.shape[1] != n_classes:
+        raise ArgumentError(
+            f"probabilities has shape {probabilities.shape}; with {n_classes} class_names it must be (n, {n_classes})"
+        )
+    sums = probabilities.sum(axis=1)
+    if not (np.all(probabilities >= 0) and np.allclose(sums, 1, atol=1e-3)):
+        raise ArgumentError(
+            f"probabilities has rows with sums {sums.min():.3g} to {sums.max():.3g} and least value "
+            f"{probabilities.min():.3g}; each row must be non-negative with sum 1 (evaluation.softmax makes it so)"
+        )
+    return probabilities

@@ -6,10 +6,9 @@ import numpy as np
 
 from course_utils.errors import ArgumentError, check_integer
 from course_utils.plots import style
-from course_utils.plots.arguments import check_images, check_length
-from course_utils.plots.images import draw, grid
+from course_utils.plots.images import check_images, draw, grid
 
-_SAMPLES = 500
+__all__ = ["plot_cmc", "show_ranked_gallery"]
 
 
 def plot_cmc(results, *, max_rank=20):
@@ -46,7 +45,7 @@ def plot_cmc(results, *, max_rank=20):
         curves = result.probe_cmc(last)
         look = style.line_style(i)
         # A sample of n probes with replacement is how often each was drawn.
-        counts = rng.multinomial(len(curves), np.full(len(curves), 1 / len(curves)), size=_SAMPLES)
+        counts = rng.multinomial(len(curves), np.full(len(curves), 1 / len(curves)), size=500)
         low, high = np.percentile(counts @ curves / len(curves), [2.5, 97.5], axis=0)
         ax.fill_between(ranks, low, high, color=look["color"], alpha=0.15, lw=0)
         ax.plot(ranks, curves.mean(axis=0), ms=5, label=name or None, **look)
@@ -86,16 +85,15 @@ def show_ranked_gallery(probe_images, gallery_images, order, *, probe_ids, galle
     probe_images = check_images("probe_images", probe_images)
     gallery_images = check_images("gallery_images", gallery_images)
     probe_ids, gallery_ids, order = np.asarray(probe_ids), np.asarray(gallery_ids), np.asarray(order)
-    check_length("probe_ids", probe_ids, len(probe_images), "probe images")
-    check_length("gallery_ids", gallery_ids, len(gallery_images), "gallery images")
+    style.check_length("probe_ids", probe_ids, len(probe_images), "probe images")
+    style.check_length("gallery_ids", gallery_ids, len(gallery_images), "gallery images")
     if order.ndim != 2 or len(order) != len(probe_images) or order.dtype.kind not in "iu" or not order.size:
         raise ArgumentError(
             f"order has shape {order.shape} and dtype {order.dtype}; it must be ({len(probe_images)}, n_shown) integers"
         )
-    if order.min() < 0 or order.max() >= len(gallery_images):
-        raise ArgumentError(
-            f"order runs from {order.min()} to {order.max()}; it must lie in 0 to {len(gallery_images) - 1}"
-        )
+    least, most, last = order.min(), order.max(), len(gallery_images) - 1
+    if least < 0 or most > last:
+        raise ArgumentError(f"order runs from {least} to {most}; it must lie in 0 to {last}")
     columns = order.shape[1] + 1
     figure, axes = grid(len(order) * columns, columns, probe_images.shape[1:3], lines=1)
     for row, (probe, *found) in enumerate(np.reshape(axes, (-1, columns))):

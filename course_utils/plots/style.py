@@ -1,16 +1,23 @@
-"""The book's look, and what its figures share: colours, markers, axes, legends and intervals."""
+"""The book's look, and what its figures share: colours, markers, axes, legends, intervals and checks."""
 
 import numpy as np
 
-# Okabe and Ito (2008): eight colours that people with any colour vision can tell apart. Yellow, the palest,
-# comes last.
+from course_utils.errors import ArgumentError, require
+
+__all__ = ["CLASS_COLOURS", "GREY", "LINES", "MARKERS", "PALETTE", "use_style"]
+
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
+"""Okabe and Ito (2008): eight colours that people with any colour vision can tell apart, the palest last."""
 BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK, YELLOW = PALETTE
 GREY = "#767676"
+"""For what is only there to compare with."""
 WRONG = "#C1121F"  # a plainer red than Okabe and Ito's, for wrong predictions; ✗ says the same
 CLASS_COLOURS = (*PALETTE[:7], "#8C510A", "#6A3D9A", GREY)
+"""Colours of up to ten classes or methods."""
 MARKERS = "osD^vP*Xd<>p"
+"""Their markers: they differ too, since ten colours are too many to tell apart."""
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+"""Dashes of up to five lines."""
 WIDTH = 5.0  # inches; at 11 points this is still readable on a phone's 360 pixels
 
 
@@ -25,10 +32,8 @@ def use_style():
     ...     matplotlib.rcParams["font.size"]
     11.0
     """
-    import seaborn as sns
-
     sizes = ("font.size", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize")
-    sns.set_theme(
+    require("seaborn", "course").set_theme(
         style="whitegrid",
         palette=PALETTE,
         rc={
@@ -50,9 +55,7 @@ def use_style():
 
 def subplots(*shape, **options):
     """Make a figure and its axes, laid out so that nothing is cut off."""
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(*shape, layout="constrained", **options)
+    return require("matplotlib.pyplot", "course").subplots(*shape, layout="constrained", **options)
 
 
 def new_axes(height, width=WIDTH):
@@ -61,7 +64,7 @@ def new_axes(height, width=WIDTH):
 
 
 def class_style(k):
-    """Colour and marker of class k: the markers differ too, since ten colours are too many to tell apart."""
+    """Colour and marker of class k."""
     return {"color": CLASS_COLOURS[k % len(CLASS_COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
 
 
@@ -86,11 +89,11 @@ def whole_ticks(axis, most):
 
 def plain_log_ticks(axis, pattern, *, subs=(1, 2, 5)):
     """Write 20,000 and 0.5 where a log axis would write powers of ten."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+    from matplotlib.ticker import LogLocator
 
     axis.set_major_locator(LogLocator(subs=subs))
-    axis.set_major_formatter(StrMethodFormatter(pattern))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_major_formatter(pattern)
+    axis.set_minor_formatter("")
 
 
 def legend_below(ax, columns, **options):
@@ -105,7 +108,7 @@ def error_bars(ax, x, y, low, high, *, horizontal=False):
     # Rounding may put a bound a hair on the wrong side of the point itself.
     spread = np.maximum(0, [centre - np.asarray(low), np.asarray(high) - centre])
     label = None if "95% interval" in ax.get_legend_handles_labels()[1] else "95% interval"
-    side = {"xerr": spread} if horizontal else {"yerr": spread}
+    side = {"xerr" if horizontal else "yerr": spread}
     ax.errorbar(x, y, **side, fmt="none", ecolor=BLACK, elinewidth=1.3, capsize=3, label=label, zorder=3)
 
 
@@ -116,3 +119,22 @@ def centre_and_interval(result):
     if hasattr(result, "low"):
         return result.mean, result.low, result.high
     return float(result), np.nan, np.nan
+
+
+def check_length(name, values, n, of="values"):
+    """Refuse a sequence that has not one entry for each of `n` things."""
+    if len(values) != n:
+        raise ArgumentError(f"{name} has {len(values)} entries for {n} {of}; the numbers must be equal")
+
+
+def check_labels(labels, n_classes):
+    """Return labels as an array of integers."""
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iu"):
+        raise ArgumentError(f"labels has shape {labels.shape} and dtype {labels.dtype}; it must be (n,) integers")
+    if labels.size and (labels.min() < 0 or labels.max() >= n_classes):
+        raise ArgumentError(
+            f"labels run from {labels.min()} to {labels.max()}; with {n_classes} class_names "
+            f"they must lie in 0 to {n_classes - 1}"
+        )
+    return labels.astype(int)

@@ -168,6 +168,21 @@ def test_a_changed_helper_is_a_reason_only_where_it_can_be_reached(make_project)
     assert plan.stale_reasons(project, one) == ["course_utils/results.py changed"]
 
 
+def test_a_file_beside_a_module_that_bears_its_name_belongs_to_it(make_project, monkeypatch, tmp_path):
+    project = make_project({"01_one": ["n = 1", "from course_utils import projector"]})
+    module, page = tmp_path / "projector.py", tmp_path / "projector.html"
+    find = plan._module_file
+    monkeypatch.setattr(plan, "_module_file", lambda name: module if name.endswith(".projector") else find(name))
+    module.write_text("n = 1")
+    page.write_text("before")
+    (before,) = plan.plan(project)
+    page.write_text("after")
+    (after,) = plan.plan(project)
+    states = [job.parts["modules"]["course_utils.projector"] for job in (before, after)]
+    assert states[0] != states[1]
+    assert before.key != after.key
+
+
 def test_reach_follows_imports_into_functions_and_packages():
     found = plan.reachable_modules(["%matplotlib inline\nfrom course_utils.datasets import load"])
     package = {f"course_utils.datasets.{path.stem}" for path in Path(plan.datasets.__file__).parent.glob("[!_]*.py")}

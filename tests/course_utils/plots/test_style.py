@@ -1,9 +1,13 @@
 """Colours and type that all can read."""
 
+import sys
+
 import matplotlib as mpl
+import pytest
 from matplotlib.colors import to_hex
 
 from course_utils import plots
+from course_utils.errors import CourseError
 from course_utils.plots import style
 
 
@@ -18,3 +22,9 @@ def test_use_style_sets_the_palette_and_readable_type():
     cycle = [to_hex(entry["color"]).upper() for entry in mpl.rcParams["axes.prop_cycle"]]
     assert cycle == list(plots.PALETTE)
     assert mpl.rcParams["font.size"] >= 11
+
+
+def test_a_missing_library_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "seaborn", None)
+    with pytest.raises(CourseError, match=r"needs seaborn: pip install 'course-utils\[course\]'"):
+        plots.use_style()
