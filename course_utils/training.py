@@ -45,7 +45,9 @@ def set_seed(seed):
     keras.utils.set_random_seed(check_integer("seed", seed, minimum=0, maximum=2**32 - 1))
     if keras.backend.backend() == "tensorflow":
         # Here the book needs TensorFlow itself: Keras has no switch for it.
-        require("tensorflow", "tensorflow").config.experimental.enable_op_determinism()
+        from tensorflow.config.experimental import enable_op_determinism
+
+        enable_op_determinism()
 
 
 def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
