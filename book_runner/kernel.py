@@ -74,12 +74,11 @@ def stop_tuning_pipelines():
 
 
 def _without_tuning(get_tf_dataset):
-    import tensorflow as tf
-
     @functools.wraps(get_tf_dataset)
     def without_tuning(adapter):
-        options = tf.data.Options()
+        dataset = get_tf_dataset(adapter)
+        options = type(dataset.options())()  # tf.data.Options; those of a data set cannot be changed
         options.autotune.enabled = False
-        return get_tf_dataset(adapter).with_options(options)
+        return dataset.with_options(options)
 
     return without_tuning

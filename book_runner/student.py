@@ -104,7 +104,7 @@ def _empty(exercise, note, made_from):
     prompt = f"# Put your answer here: {asked}.\n{answer} = ..."
     arguments = (repr(exercise.label), answer, repr(note["key"]), f"made_from={made_from!r}")
     test = "# Self-check: run this cell to see whether your answer is right.\nfrom course_utils import exercises\n\n"
-    test += "\n".join(["exercises.check(", *(f"    {argument}," for argument in arguments), ")"])
+    test += "\n".join(["exercises.check_answer(", *(f"    {argument}," for argument in arguments), ")"])
     made = []
     for part, code, tags in (("answer", prompt, ["answer"]), ("check", test, ["self-check"])):
         cell = nbformat.v4.new_code_cell(code, id=f"{part}-{exercise.label}"[:64])

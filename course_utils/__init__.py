@@ -13,7 +13,6 @@ import importlib
 __version__ = "0.1.0"
 
 __all__ = [
-    "architecture",
     "augment",
     "convolution",
     "datasets",
@@ -34,7 +33,7 @@ __all__ = [
 
 
 def __getattr__(name):
-    if name in __all__:
+    if name in __all__ or name == "architecture":  # this one until the next release
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -16,10 +16,12 @@ import numbers
 
 import numpy as np
 
-from course_utils.errors import ArgumentError, check_number
+from course_utils.errors import ArgumentError, check_number, moved_names
 from course_utils.results import tell_runner
 
-__all__ = ["Verdict", "check", "note", "seal"]
+__all__ = ["Verdict", "check_answer", "note", "seal"]
+
+__getattr__ = moved_names(__name__, {"check": "course_utils.exercises.check_answer"})
 
 # Slow on purpose: trying all whole numbers up to a million takes minutes instead of a second.
 _ROUNDS = 2_000
@@ -44,7 +46,7 @@ class Verdict:
 
 
 def seal(label, value, *, tolerance=None):
-    """Make the key that :func:`check` compares an answer with.
+    """Make the key that :func:`check_answer` compares an answer with.
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ def seal(label, value, *, tolerance=None):
     Examples
     --------
     >>> key = seal("ex-sum", 0.8852, tolerance=0.01)
-    >>> check("ex-sum", 0.88, key), check("ex-sum", 0.8, key)
+    >>> check_answer("ex-sum", 0.88, key), check_answer("ex-sum", 0.8, key)
     (✔ ex-sum: right., ✘ ex-sum: not yet.)
     """
     shape, items = _flatten(value)
@@ -81,7 +83,7 @@ def seal(label, value, *, tolerance=None):
     return json.dumps({"shape": list(shape), "kind": kind, "step": step, "digests": digests})
 
 
-def check(label, answer, key, *, made_from=""):
+def check_answer(label, answer, key, *, made_from=""):
     """Say whether an answer is right.
 
     Parameters
@@ -99,7 +101,7 @@ def check(label, answer, key, *, made_from=""):
 
     Examples
     --------
-    >>> check("ex-size", 14, seal("ex-size", (14, 14)))
+    >>> check_answer("ex-size", 14, seal("ex-size", (14, 14)))
     ✘ ex-size: not yet. The answer must be 2 values, of the kind whole number; yours is one value.
     """
     try:

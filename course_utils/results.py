@@ -2,7 +2,8 @@
 
 A recorded number travels as the metadata of a hidden notebook output. So it needs no side file, it survives
 papermill, MyST-NB can set it in the text with ``{glue:text}``, and the runner reads it from the executed notebook.
-Outside a notebook the same calls only fill this process's own log.
+Outside a notebook the same calls only fill this process's own log. What is not as a function describes it is an
+:class:`~course_utils.errors.ArgumentError`.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ import time
 import tomllib
 from pathlib import Path
 
-from course_utils.errors import ArgumentError, CourseError, check_choice, moved_names
+from course_utils.errors import ArgumentError, CourseError, check_choice, moved_names, require
 
 __all__ = ["Finding", "Record", "check", "compare", "finding", "once", "provenance", "record", "recorded", "reported"]
 
@@ -103,11 +104,6 @@ def record(name=None, value=None, /, *, unit=None, **context):
         More to keep with the value, such as ``low`` and ``high``, the ends of its interval. None and NaN say that there
         is none, as after a single run. Without `name` and `value`, these are the numbers to keep.
 
-    Raises
-    ------
-    ArgumentError
-        If a name is not of that form, or a value is neither a finite number nor text.
-
     Examples
     --------
     >>> record("test_accuracy", 0.885, low=0.879, high=0.891)
@@ -146,11 +142,6 @@ def finding(statement, holds, *, evidence="", needs="quick"):
     Finding
         Shown as a sentence with a mark when it ends a notebook cell.
 
-    Raises
-    ------
-    ArgumentError
-        If `statement` is empty, `holds` is not a truth value, or `needs` is not a profile.
-
     Examples
     --------
     >>> finding("The network beats chance.", 0.88 > 0.1, evidence="0.88 against 0.10")
@@ -181,7 +172,7 @@ def check(statement, holds, *, evidence=""):
     Raises
     ------
     CourseError
-        If it does not hold; an ArgumentError if an argument is wrong.
+        If it does not hold.
 
     Examples
     --------
@@ -249,11 +240,6 @@ def once(name, work, *, folder=None):
     object
         What `work` returned, now or then.
 
-    Raises
-    ------
-    ArgumentError
-        If `name` has been used before in this notebook, under the runner.
-
     Examples
     --------
     >>> once("the answer", lambda: 6 * 7)
@@ -267,8 +253,7 @@ def once(name, work, *, folder=None):
     unfinished = Path(os.environ["COURSE_UNFINISHED"])
     done = unfinished / hashlib.sha256(name.encode()).hexdigest()[:16]
     if not done.is_dir():
-        start = time.perf_counter()
-        value = work()
+        start, value = time.perf_counter(), work()
         # Complete or not there at all: the folder gets its name last.
         draft = Path(tempfile.mkdtemp(prefix=".", dir=unfinished))
         (draft / "seconds").write_text(str(time.perf_counter() - start), encoding="utf-8")
@@ -325,11 +310,6 @@ def reported(chapter):
         For each number its ``value``, ``source`` (the report and its part) and ``reason`` (why ours may differ); a
         ``unit`` and a ``proof`` (the section that shows the reason) where there is one.
 
-    Raises
-    ------
-    ArgumentError
-        If no chapter of that name is in the file.
-
     Examples
     --------
     >>> reported("02_fashion_mlp")["test_accuracy"]["value"]
@@ -359,8 +339,7 @@ def compare(chapter):
     >>> float(compare("02_fashion_mlp").loc["test accuracy", "reported"])
     0.8852
     """
-    import pandas as pd
-
+    pd = require("pandas", "course")
     rows = {
         name.replace("_", " "): [row["value"], entry.value, entry.value - row["value"], row["reason"]]
         for name, row in reported(chapter).items()

@@ -1,11 +1,13 @@
-"""What it takes to train a network: seeds, losses, the learning rate, augmentation, gradients."""
+"""What it takes to train a network: seeds, losses, the learning rate, augmentation, gradients.
 
-import keras
+What is not as a function describes it is an :class:`~course_utils.errors.ArgumentError`.
+"""
+
 import numpy as np
-import pandas as pd
-from keras import layers, ops
 
-from course_utils.errors import ArgumentError, check_integer, check_number
+from course_utils.errors import ArgumentError, check_integer, check_number, require
+
+keras = require("keras", "course")
 
 __all__ = [
     "OneCycle",
@@ -19,24 +21,17 @@ __all__ = [
 ]
 
 
-def set_seed(seed, *, deterministic=True):
+def set_seed(seed):
     """Start every source of randomness anew: Python's, NumPy's and the Keras backend's.
 
     Call it before a network is built. The same seed then gives the same weights, the same order of batches
-    and the same dropout; another backend or another machine gives other ones.
+    and the same dropout; another backend or another machine gives other ones. On the TensorFlow backend every operation
+    also gives the same bits on each run from here on, and is a little slower; the others need nothing of the kind.
 
     Parameters
     ----------
     seed : int
         From 0 to 2³² - 1.
-    deterministic : bool
-        On the TensorFlow backend, also make every operation give the same bits on each run (a little slower).
-        It stays switched on until the process ends. The other backends need nothing of the kind on a CPU.
-
-    Raises
-    ------
-    ArgumentError
-        If `seed` is not a whole number in that range.
 
     Examples
     --------
@@ -48,7 +43,7 @@ def set_seed(seed, *, deterministic=True):
     True
     """
     keras.utils.set_random_seed(check_integer("seed", seed, minimum=0, maximum=2**32 - 1))
-    if deterministic and keras.backend.backend() == "tensorflow":
+    if keras.backend.backend() == "tensorflow":
         # Here the book needs TensorFlow itself: Keras has no switch for it.
         from tensorflow.config.experimental import enable_op_determinism
 
@@ -64,28 +59,28 @@ def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
         A network of :mod:`course_utils.models`, or any other that returns logits, shape (n, n_classes).
     optimizer : str or keras.optimizers.Optimizer
         A name Keras knows (``"adam"``, ``"sgd"``, ``"rmsprop"``, ``"adamw"``, …), or an optimizer of your own.
-    learning_rate : float or keras.optimizers.schedules.LearningRateSchedule
-        Step size, if `optimizer` is a name.
+    learning_rate : float
+        Step size, greater than 0, if `optimizer` is a name.
 
     Returns
     -------
     keras.Model
         The same `model`, compiled.
 
-    Raises
-    ------
-    ArgumentError
-        If Keras does not know the optimizer, or `learning_rate` is not positive.
-
     Examples
     --------
     >>> from course_utils import models
-    >>> model = training.compile_classifier(models.fashion_mlp())
+    >>> model = compile_classifier(models.fashion_mlp())
     >>> model.loss.from_logits, type(model.optimizer).__name__
     (True, 'Adam')
     """
     if isinstance(optimizer, str):
-        optimizer = _optimizer_by_name(optimizer, learning_rate)
+        settings = {"learning_rate": _positive("learning_rate", learning_rate)}
+        try:
+            optimizer = keras.optimizers.get({"class_name": optimizer, "config": settings})
+        except (TypeError, ValueError) as error:
+            legal = "the name of a Keras optimizer such as 'adam', 'sgd', 'rmsprop', 'adamw'"
+            raise ArgumentError(f"optimizer is {optimizer!r}; it must be {legal}") from error
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # A metric by name would get its variables in the middle of the first step, as would the optimizer:
     # TensorFlow then traces that step twice.
@@ -95,36 +90,18 @@ def compile_classifier(model, *, optimizer="adam", learning_rate=1e-3):
     return model
 
 
-def _optimizer_by_name(name, learning_rate):
-    if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-        learning_rate = _positive("learning_rate", learning_rate)
-    try:
-        return keras.optimizers.get({"class_name": name, "config": {"learning_rate": learning_rate}})
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(
-            f"optimizer is {name!r}; it must be the name of a Keras optimizer such as 'adam', 'sgd', 'rmsprop', 'adamw'"
-        ) from error
-
-
 @keras.saving.register_keras_serializable(package="course_utils")
 class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that rises to its peak once and then falls to zero (Smith and Topin, 2019).
 
-    It rises in a straight line from `peak` / 25 and falls along half a cosine.
+    In the first quarter of the steps it rises in a straight line from `peak` / 25; then it falls along half a cosine.
 
     Parameters
     ----------
     peak : float
         The highest learning rate, greater than 0.
     steps : int
-        Batches in the whole training: epochs times batches an epoch. After them the rate stays at zero.
-    warmup : float
-        Share of the steps that goes up, between 0 and 1.
-
-    Raises
-    ------
-    ArgumentError
-        If a value is out of its range.
+        Batches in the whole training: epochs times batches per epoch. After them the rate stays at zero.
 
     Examples
     --------
@@ -133,23 +110,20 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
     [0.00016, 0.004, 0.0]
     """
 
-    def __init__(self, peak, steps, warmup=0.25):
+    def __init__(self, peak, steps):
         super().__init__()
         self.peak = _positive("peak", peak)
         self.steps = check_integer("steps", steps, minimum=1)
-        self.warmup = check_number("warmup", warmup, minimum=0, maximum=1)
 
     def __call__(self, step):
+        ops = keras.ops
         share = ops.minimum(ops.cast(step, "float32") / self.steps, 1.0)
-        # The tiny number keeps both quotients defined where there is no way up, or no way down.
-        up = share / max(self.warmup, 1e-7)
-        down = (share - self.warmup) / max(1 - self.warmup, 1e-7)
-        rising = self.peak * (1 + 24 * up) / 25
-        falling = self.peak * (1 + ops.cos(np.pi * down)) / 2
-        return ops.where(share < self.warmup, rising, falling)
+        rising = self.peak * (1 + 24 * (share / 0.25)) / 25
+        falling = self.peak * (1 + ops.cos(np.pi * ((share - 0.25) / 0.75))) / 2
+        return ops.where(share < 0.25, rising, falling)
 
     def get_config(self):
-        return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup}
+        return {"peak": self.peak, "steps": self.steps}
 
 
 def compile_one_cycle(model, *, steps, peak=4e-3, weight_decay=1e-3):
@@ -159,10 +133,8 @@ def compile_one_cycle(model, *, steps, peak=4e-3, weight_decay=1e-3):
     ----------
     model : keras.Model
         A network that returns logits.
-    steps : int
-        Batches in the whole training: epochs times batches an epoch.
-    peak : float
-        The highest learning rate.
+    steps, peak : int, float
+        As for :class:`OneCycle`.
     weight_decay : float
         Decoupled weight decay (Loshchilov and Hutter, 2019), at least 0. Biases and batch normalisation are
         spared.
@@ -172,15 +144,10 @@ def compile_one_cycle(model, *, steps, peak=4e-3, weight_decay=1e-3):
     keras.Model
         The same `model`, compiled.
 
-    Raises
-    ------
-    ArgumentError
-        If a value is out of its range.
-
     Examples
     --------
     >>> from course_utils import models
-    >>> model = training.compile_one_cycle(models.fashion_mlp(), steps=8 * 391)
+    >>> model = compile_one_cycle(models.fashion_mlp(), steps=8 * 391)
     >>> type(model.optimizer).__name__
     'AdamW'
     """
@@ -190,47 +157,36 @@ def compile_one_cycle(model, *, steps, peak=4e-3, weight_decay=1e-3):
     return compile_classifier(model, optimizer=optimizer)
 
 
-def predictor(model, *, batch_size=256):
+def predictor(model):
     """Turn a Keras model into the plain function that :mod:`course_utils.evaluation` asks for.
 
     Parameters
     ----------
     model : keras.Model
         Any model with one input and one output.
-    batch_size : int
-        Images that go through the network at a time.
 
     Returns
     -------
     callable
-        ``predict(images)`` gives an ndarray of float32, one row an image, and prints no progress bar.
-
-    Raises
-    ------
-    ArgumentError
-        If `batch_size` is not a whole number of at least 1.
+        ``predict(images)`` gives an ndarray of float32, one row per image, and prints no progress bar.
 
     Examples
     --------
     >>> import numpy as np
     >>> from course_utils import models
-    >>> predict = training.predictor(models.fashion_mlp())
+    >>> predict = predictor(models.fashion_mlp())
     >>> predict(np.zeros((3, 28, 28, 1), "float32")).shape
     (3, 10)
     """
-    batch_size = check_integer("batch_size", batch_size, minimum=1)
 
     def predict(images):
-        return model.predict(images, batch_size=batch_size, verbose=0)
+        return model.predict(images, batch_size=256, verbose=0)
 
     return predict
 
 
 def gradient_norms(model, x, y):
     """How strong the gradient arrives at each layer: its L2 norm over the layer's kernel, for one batch.
-
-    Keras has no gradient function that all its backends share. One step of plain gradient descent does the
-    same: the weights move by the learning rate times the gradient. A copy of the model takes the step.
 
     Parameters
     ----------
@@ -244,7 +200,7 @@ def gradient_norms(model, x, y):
     Returns
     -------
     pandas.Series of float64
-        One entry a layer that has a kernel, from input to output. The loss is the cross-entropy plus the
+        One entry per layer that has a kernel, from input to output. The loss is the cross-entropy plus the
         penalties of the model's regularisers; dropout and batch normalisation act as in training.
 
     Examples
@@ -252,72 +208,58 @@ def gradient_norms(model, x, y):
     >>> import numpy as np
     >>> from course_utils import models
     >>> images, labels = np.ones((4, 28, 28, 1), "float32"), np.array([0, 1, 2, 3])
-    >>> norms = training.gradient_norms(models.fashion_mlp(), images, labels)
+    >>> norms = gradient_norms(models.fashion_mlp(), images, labels)
     >>> list(norms.index), bool((norms > 0).all())
     (['embedding', 'logits'], True)
     """
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
-    rate = 1000.0  # so large that rounding does not swallow a small gradient beside its weight
-    compile_classifier(copy, optimizer=keras.optimizers.SGD(rate))
+    compile_classifier(copy, optimizer=_GradientsForWeights(learning_rate=1.0))
     # For a single step, building a graph takes three times as long. JAX would compile each operation by itself.
     copy.run_eagerly = keras.backend.backend() != "jax"
-    kernels = {layer.name: layer.kernel for layer in copy.layers if hasattr(layer, "kernel")}
-    before = {name: ops.convert_to_numpy(kernel).astype(np.float64) for name, kernel in kernels.items()}
     copy.train_on_batch(np.asarray(x), np.asarray(y))
     norms = {
-        name: np.linalg.norm(before[name] - ops.convert_to_numpy(kernel)) / rate for name, kernel in kernels.items()
+        layer.name: np.linalg.norm(keras.ops.convert_to_numpy(layer.kernel).astype(np.float64))
+        for layer in copy.layers
+        if hasattr(layer, "kernel")
     }
-    return pd.Series(norms, name="gradient norm", dtype=float)
+    return require("pandas", "course").Series(norms, name="gradient norm", dtype=float)
 
 
-def digit_augmentation(*, degrees=10.0, shift=0.1, zoom=0.1, brightness=0.1, contrast=0.2):
-    """Random changes that leave a digit the same digit. No flips: a mirrored 2 is no 2.
+class _GradientsForWeights(keras.optimizers.Optimizer):
+    """Leaves in each weight its gradient: Keras has no other function for gradients that all its backends share."""
 
-    Parameters
-    ----------
-    degrees : float
-        Greatest rotation to either side, in degrees, 0 to 180.
-    shift : float
-        Greatest shift, as a share of height and of width, 0 to 1.
-    zoom : float
-        Greatest change of size, as a share, 0 to 1.
-    brightness : float
-        Greatest change of brightness, as a share of the range of values, 0 to 1.
-    contrast : float
-        Greatest change of contrast, as a share, 0 to 1.
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign(variable, gradient)
+
+
+def digit_augmentation():
+    """Random changes that leave a digit the same digit. No flips: a mirrored 2 is not a 2.
+
+    Shifts of up to a tenth of the side, rotations of up to 10° either way, zooms of up to a tenth, and changes of
+    brightness by up to a tenth of the range and of contrast by up to a fifth. This is for training inside ``fit``,
+    together with :func:`with_augmentation`; for arrays there is :mod:`course_utils.augment`.
 
     Returns
     -------
     keras.Sequential
-        A layer for images in [0, 1]: it acts in training only. The functions of :mod:`course_utils.augment` do
-        the like on arrays.
-
-    Raises
-    ------
-    ArgumentError
-        If a value is out of its range.
+        A layer for images in [0, 1]; it acts in training only.
 
     Examples
     --------
-    >>> [layer.name for layer in digit_augmentation(brightness=0, contrast=0).layers]
-    ['shift', 'rotation', 'zoom']
+    >>> [layer.name for layer in digit_augmentation().layers]
+    ['shift', 'rotation', 'zoom', 'brightness', 'contrast']
     """
-
-    def checked(name, value, maximum=1):
-        return check_number(name, value, minimum=0, maximum=maximum)
-
-    degrees, shift, zoom = checked("degrees", degrees, 180), checked("shift", shift), checked("zoom", zoom)
-    brightness, contrast = checked("brightness", brightness), checked("contrast", contrast)
+    layers = keras.layers
     # "nearest" repeats the edge: a black border would tell the network what was done.
     changes = [
-        (shift, layers.RandomTranslation(shift, shift, fill_mode="nearest", name="shift")),
-        (degrees, layers.RandomRotation(degrees / 360, fill_mode="nearest", name="rotation")),
-        (zoom, layers.RandomZoom(zoom, fill_mode="nearest", name="zoom")),
-        (brightness, layers.RandomBrightness(brightness, value_range=(0, 1), name="brightness")),
-        (contrast, layers.RandomContrast(contrast, value_range=(0, 1), name="contrast")),
+        layers.RandomTranslation(0.1, 0.1, fill_mode="nearest", name="shift"),
+        layers.RandomRotation(10 / 360, fill_mode="nearest", name="rotation"),
+        layers.RandomZoom(0.1, fill_mode="nearest", name="zoom"),
+        layers.RandomBrightness(0.1, value_range=(0, 1), name="brightness"),
+        layers.RandomContrast(0.2, value_range=(0, 1), name="contrast"),
     ]
-    return keras.Sequential([layer for strength, layer in changes if strength > 0], name="augmentation")
+    return keras.Sequential(changes, name="augmentation")
 
 
 def with_augmentation(model, augmentation):
@@ -338,7 +280,7 @@ def with_augmentation(model, augmentation):
     Examples
     --------
     >>> from course_utils import models
-    >>> augmented = training.with_augmentation(models.svhn_dcnn(), training.digit_augmentation())
+    >>> augmented = with_augmentation(models.svhn_dcnn(), digit_augmentation())
     >>> [layer.name for layer in augmented.layers]
     ['image', 'augmentation', 'svhn_dcnn']
     """

@@ -134,7 +134,7 @@ def test_what_the_last_line_shows_is_an_answer_too(make_project):
     executed = nbformat.read(project.executed("quick", "01_one"), as_version=4)
     note = student._notes(executed)["ex-01-many"]
     assert note["expression"] == "_"
-    assert exercises.check("ex-01-many", 42, note["key"]).state == "right"
+    assert exercises.check_answer("ex-01-many", 42, note["key"]).state == "right"
 
 
 def test_notes_are_on_no_page(built):

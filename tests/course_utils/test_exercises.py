@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from course_utils import exercises
 from course_utils.errors import ArgumentError
-from course_utils.exercises import check, note, seal
+from course_utils.exercises import check_answer, note, seal
 
 LABEL = "ex-test"
 
 
 def state(answer, expected, **options):
-    return check(LABEL, answer, seal(LABEL, expected, **options)).state
+    return check_answer(LABEL, answer, seal(LABEL, expected, **options)).state
 
 
 @pytest.mark.parametrize(
@@ -52,13 +53,13 @@ def test_large_arrays_are_compared_as_a_whole():
 
 
 def test_no_answer_yet_says_what_is_wanted():
-    verdict = check(LABEL, ..., seal(LABEL, [1, 2, 3]))
+    verdict = check_answer(LABEL, ..., seal(LABEL, [1, 2, 3]))
     assert verdict.state == "open"
     assert repr(verdict) == "◌ ex-test: no answer yet. The answer must be 3 values, of the kind whole number."
 
 
 def test_a_wrong_answer_names_what_the_check_was_made_from():
-    verdict = check(LABEL, 1, seal(LABEL, 2), made_from="The check was made with epochs=5 & more.")
+    verdict = check_answer(LABEL, 1, seal(LABEL, 2), made_from="The check was made with epochs=5 & more.")
     assert "epochs=5" in verdict.message
     assert "epochs=5 &amp; more" in verdict._repr_html_()
 
@@ -66,7 +67,7 @@ def test_a_wrong_answer_names_what_the_check_was_made_from():
 def test_the_key_does_not_hold_the_answer_and_depends_on_the_exercise():
     assert "1234567" not in seal(LABEL, 1234567)
     assert "shirt" not in seal(LABEL, "Shirt")
-    assert check("ex-other", 1234567, seal(LABEL, 1234567)).state == "wrong"
+    assert check_answer("ex-other", 1234567, seal(LABEL, 1234567)).state == "wrong"
 
 
 @pytest.mark.parametrize("value", [None, print, [], float("nan"), [[1], [1, 2]], 1j, [None, 1]])
@@ -85,7 +86,7 @@ def test_wrong_tolerances(tolerance):
 @pytest.mark.parametrize("key", ["", "{}", None, "[1]"])
 def test_wrong_keys(key):
     with pytest.raises(ArgumentError, match="it must be what `seal` returned"):
-        check(LABEL, 1, key)
+        check_answer(LABEL, 1, key)
 
 
 def test_the_first_value_that_can_be_sealed_is_noted():
@@ -93,3 +94,8 @@ def test_the_first_value_that_can_be_sealed_is_noted():
     assert note(LABEL, {"print": lambda: print}) is None
     with pytest.raises(ZeroDivisionError):
         note(LABEL, {"n": lambda: 1 / 0})
+
+
+def test_the_checks_of_older_student_editions_work():
+    with pytest.warns(FutureWarning, match="exercises.check is now course_utils.exercises.check_answer"):
+        assert exercises.check is check_answer
