@@ -18,14 +18,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 FLOORS = {
     "errors": 0,
     **dict.fromkeys(["datasets", "images", "convolution"], 1),
-    # What modules of the second floor were split into stands just below them.
-    "_distances": 1.2,
-    "_rank_counts": 1.3,
-    "_retrieval_core": 1.4,
     "architecture": 1.5,
     "training": 1.5,
     **dict.fromkeys(["models", "metric_learning", "augment", "retrieval", "evaluation"], 2),
-    **dict.fromkeys(["reranking", "retrieval_dask"], 2.5),
+    **dict.fromkeys(["reranking", "retrieval_dask"], 2),
     **dict.fromkeys(["plots", "projector", "results"], 3),
     "exercises": 3.5,
     **dict.fromkeys(["runner", "cli"], 4),
