@@ -24,16 +24,14 @@ __all__ = [
     "models",
     "plots",
     "projector",
-    "reranking",
     "results",
     "retrieval",
-    "retrieval_dask",
     "training",
 ]
 
 
 def __getattr__(name):
-    if name in __all__ or name == "architecture":  # this one until the next release
+    if name in __all__ or name in ("architecture", "reranking", "retrieval_dask"):  # these until the next release
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -64,6 +64,6 @@ def test_pages_hold_docstrings_and_links_between_modules(make_project):
     assert "non-decreasing, at most 1" in page
     assert 'href="errors.html#course_utils.errors.ArgumentError"' in page
     # Values can be copied, and attributes that share a line keep their names.
-    assert 'class="pre">&quot;single_shot&quot;}</span>' in page
+    assert 'class="pre">&quot;cross_camera&quot;}</span>' in page
     assert "<strong>n_probes, n_valid_probes</strong>" in page
     assert "It all began." in (project.html / "book" / "changelog.html").read_text()

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils import reranking
+from course_utils import retrieval
 from course_utils.errors import ArgumentError
-from course_utils.reranking import k_reciprocal
-from course_utils.retrieval import evaluate_retrieval
+from course_utils.retrieval import evaluate_retrieval, k_reciprocal, reranking
 
 
 def brute_force(probe, gallery, k1, k2, weight, metric):
@@ -113,3 +112,13 @@ def test_bad_arguments_are_named(change, message):
         k_reciprocal(**{"probe": np.ones((2, 2)), "gallery": np.ones((3, 2))} | change)
     with pytest.raises(ArgumentError, match="rows is 3; it must be a slice"):
         k_reciprocal(np.ones((2, 2)), np.ones((3, 2)))[3]
+
+
+def test_the_old_addresses_warn_and_work():
+    from course_utils import reranking as moved
+    from course_utils import retrieval_dask
+
+    for module, names in ((moved, ["RerankedDistances", "k_reciprocal"]), (retrieval_dask, ["evaluate_on_cluster"])):
+        for name in names:
+            with pytest.warns(FutureWarning, match=f"is now course_utils.retrieval.{name}"):
+                assert getattr(module, name) is getattr(retrieval, name)

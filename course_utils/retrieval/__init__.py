@@ -1,0 +1,39 @@
+"""Retrieval evaluated right: who is the nearest gallery item, how often is it a true match, and how many to look at.
+
+A *probe* is a query, the *gallery* is what is searched, and a *match* is a gallery item of the probe's identity.
+Features (from any framework) or distances go in; ranks, the cumulative match characteristic (CMC), average
+precision and their kin come out. The gallery is never sorted and the probes × gallery matrix is never held:
+memory is bounded whatever the sizes, and counts over parts of a gallery add up exactly.
+
+Equal distances are a question of definition, so the definition is exact: the distance of two rows is computed
+in float64 from these two rows alone. Equal rows always tie (for the cosine metric: equal rows, or rows that differ
+by a power of two), whatever the block, the shard or the number of threads they were met in.
+"""
+
+from course_utils.retrieval.evaluation import (
+    RetrievalResult,
+    cmc_curve,
+    evaluate_retrieval,
+    evaluate_single_shot,
+    rank_gallery,
+    ranked_histogram,
+)
+from course_utils.retrieval.reranking import RerankedDistances, k_reciprocal
+from course_utils.retrieval.shards import Matches, ShardCounts, count_shard, evaluate_on_cluster, find_matches, merge
+
+__all__ = [
+    "Matches",
+    "RerankedDistances",
+    "RetrievalResult",
+    "ShardCounts",
+    "cmc_curve",
+    "count_shard",
+    "evaluate_on_cluster",
+    "evaluate_retrieval",
+    "evaluate_single_shot",
+    "find_matches",
+    "k_reciprocal",
+    "merge",
+    "rank_gallery",
+    "ranked_histogram",
+]
