@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from book_runner import check, execute, pdf, plan, reference, site, student
-from book_runner import dask as cluster
+from book_runner import check, dask, execute, pdf, plan, reference, site, student
 from book_runner.project import cores, find_project
 from course_utils import datasets
 from course_utils.errors import CourseError
@@ -58,9 +57,10 @@ def _run_options(command):
     options = [
         _profile_option,
         click.option("--force", is_flag=True, help="Run what is fresh too."),
-        click.option("--jobs", type=click.IntRange(min=1), default=cores, show_default="the cores",
+        click.option("--jobs", "workers", type=click.IntRange(min=1), default=cores, show_default="the cores",
                      help="Notebooks at a time on this machine."),
-        click.option("--dask", metavar="ADDRESS", help="Run on the cluster of this scheduler, tcp://host:8786."),
+        click.option("--dask", "address", metavar="ADDRESS",
+                     help="Run on the cluster of this scheduler, tcp://host:8786."),
         click.option("--upload", is_flag=True, help="With --dask: send the packages and the data to the workers."),
     ]  # fmt: skip
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
@@ -285,16 +285,16 @@ def data_verify(context, names):
     context.exit(1 if failed else 0)
 
 
-def _run(project, planned, *, force, jobs, dask, upload):
+def _run(project, jobs, *, force, workers, address, upload):
     """Execute, with progress, and say what failed; return how each job ended, by its label."""
-    if upload and dask is None:
+    if upload and address is None:
         raise click.UsageError("--upload needs --dask")
     with _Progress() as progress:
-        if dask is None:
-            outcome = execute.run_jobs(project, planned, force=force, workers=jobs, notify=progress)
+        if address is None:
+            outcome = execute.run_jobs(project, jobs, force=force, workers=workers, notify=progress)
         else:
-            outcome = cluster.run_jobs(project, planned, dask, force=force, upload=upload, notify=progress)
-    for job in planned:
+            outcome = dask.run_jobs(project, jobs, address, force=force, upload=upload, notify=progress)
+    for job in jobs:
         if outcome[job.label] == "failed":
             log = project.log(*job.place).relative_to(project.root)
             click.echo(f"failed: {job.label}: {progress.messages[job.label]} (log: {log})")

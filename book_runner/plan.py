@@ -42,32 +42,16 @@ _PACKAGE = Path(course_utils.__file__).parent
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One notebook to be run with one set of parameters.
+    """One notebook to be run with one set of parameters."""
 
-    Attributes
-    ----------
-    name, profile : str
-        The notebook's file name without its ending; ``"quick"`` or ``"full"``.
-    parameters, injected : dict
-        Every parameter of the notebook with the value it gets; those that the profile or a sweep sets.
-    data : tuple of str
-        The data sets that ``profiles.yml`` says the notebook reads.
-    time_limit : float
-        Seconds after which the run is stopped.
-    parts : dict of str to object
-        Everything that the result depends on, by kind.
-    point : dict
-        The parameters that a sweep sets, with their values; empty for a chapter of the book.
-    """
-
-    name: str
+    name: str  # the notebook's file name without its ending
     profile: str
-    parameters: dict
-    injected: dict
-    data: tuple
-    time_limit: float
-    parts: dict
-    point: dict = dataclasses.field(default_factory=dict)
+    parameters: dict  # every parameter of the notebook with the value it gets
+    injected: dict  # those that the profile or a sweep sets
+    data: tuple  # names of the data sets that ``profiles.yml`` says the notebook reads
+    time_limit: float  # seconds after which the run is stopped
+    parts: dict  # everything that the result depends on, by kind
+    point: dict = dataclasses.field(default_factory=dict)  # the parameters that a sweep sets; empty for a chapter
 
     @property
     def key(self):
