@@ -296,12 +296,12 @@ def perform(job, notebook, folder, log, environment, notify, processes, *, check
         What the process said: ``started``, ``seconds``, ``environment``, ``peak_memory_bytes``, ``error``, or why it
         ``refused``, or the ``parts`` that the run has changed.
     """
-    source, order = folder / "noting.ipynb", folder / "job.json"
+    source, job_file = folder / "noting.ipynb", folder / "job.json"
     source.write_text(notebook, encoding="utf-8")
     content = {"input": str(source), "output": str(_output(job, folder)), "job": dataclasses.asdict(job)}
-    order.write_text(json.dumps(content | {"check": check}))
+    job_file.write_text(json.dumps(content | {"check": check}))
     said, late, clock = {"started": _now()}, threading.Event(), time.monotonic()
-    command = [sys.executable, "-m", "book_runner.worker", str(order)]
+    command = [sys.executable, "-m", "book_runner.worker", str(job_file)]
     with (
         log.open("w", encoding="utf-8") as log_file,
         processes.start(
