@@ -5,5 +5,6 @@ papermill, on this machine or by :mod:`dask` on others, :mod:`site` stages and r
 the generated ones, :mod:`check` looks for what is wrong.
 
 Everywhere `project` is the checkout, a :class:`project.Project`; `profile` is ``"quick"`` or ``"full"``; `job` is what
-:mod:`plan` lists; `record` is what a run leaves behind, see ``record.schema.json``; `reference` is that of the full run.
+:mod:`plan` lists; `record` is what a run leaves behind, see ``record.schema.json``, and `reference` that of the full
+run.
 """
