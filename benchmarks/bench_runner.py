@@ -18,10 +18,10 @@ import psutil
 import yaml
 
 from book_runner import plan
-from book_runner.project import Project
+from book_runner.project import Project, cores
 
 COURSE = [sys.executable, "-m", "book_runner.cli"]
-CORES = len(os.sched_getaffinity(0))
+CORES = cores()
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 

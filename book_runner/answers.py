@@ -24,34 +24,18 @@ _SOLUTION = re.compile(r"```\{solution-start\} *(\S+)")
 
 @dataclasses.dataclass(frozen=True)
 class Exercise:
-    """One exercise with its solution.
-
-    Attributes
-    ----------
-    label, title, text : str
-    cell : int
-        The cell that holds the exercise.
-    start, stop : int
-        Cells ``start`` to ``stop - 1`` are the solution, its two markers included.
-    last_code : int
-        The last code cell of the solution.
-    candidates : tuple of str
-        Expressions of the answer; the first that has a value of a known kind counts.
-    tolerance : float or None
-    asks : str
-        What is asked for, in words; may be empty.
-    """
+    """One exercise with its solution."""
 
     label: str
     title: str
     text: str
-    cell: int
-    start: int
-    stop: int
-    last_code: int
-    candidates: tuple
+    cell: int  # holds the exercise
+    start: int  # cells from here
+    stop: int  # to before here are the solution, its two markers included
+    last_code: int  # the last code cell of the solution
+    candidates: tuple  # expressions of the answer; the first that has a value of a known kind counts
     tolerance: float | None
-    asks: str
+    asks: str  # what is asked for, in words; may be empty
 
     @property
     def level(self):

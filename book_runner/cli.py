@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from book_runner import check, execute, pdf, plan, reference, site, student
-from book_runner import dask as cluster
+from book_runner import check, dask, execute, pdf, plan, reference, site, student
 from book_runner.project import cores, find_project
 from course_utils import datasets
 from course_utils.errors import CourseError
@@ -48,26 +47,23 @@ def main():
     """Build and check the course book: execute its notebooks, render its site."""
 
 
-def _run_options(command):
-    options = [
-        click.option("--profile", type=click.Choice(plan.PROFILES), default="quick", show_default=True),
-        click.option("--force", is_flag=True, help="Run what is fresh too."),
-        click.option(
-            "--jobs",
-            type=click.IntRange(min=1),
-            default=cores,
-            show_default="the cores",
-            help="Notebooks at a time on this machine.",
-        ),
-        click.option("--dask", metavar="ADDRESS", help="Run on the cluster of this scheduler, tcp://host:8786."),
-        click.option("--upload", is_flag=True, help="With --dask: send the package and the data to the workers."),
-    ]
-    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
-
-
 _only_option = click.option(
     "--only", multiple=True, metavar="NAME", help="Only this notebook, such as 02; may be repeated."
 )
+_profile_option = click.option("--profile", type=click.Choice(plan.PROFILES), default="quick", show_default=True)
+
+
+def _run_options(command):
+    options = [
+        _profile_option,
+        click.option("--force", is_flag=True, help="Run what is fresh too."),
+        click.option("--jobs", "workers", type=click.IntRange(min=1), default=cores, show_default="the cores",
+                     help="Notebooks at a time on this machine."),
+        click.option("--dask", "address", metavar="ADDRESS",
+                     help="Run on the cluster of this scheduler, tcp://host:8786."),
+        click.option("--upload", is_flag=True, help="With --dask: send the packages and the data to the workers."),
+    ]  # fmt: skip
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(options), command)
 
 
 @main.command()
@@ -78,8 +74,7 @@ def run(context, profile, only, **how):
     """Execute the notebooks whose last run no longer stands."""
     project = find_project()
     with execute.build_lock(project):
-        outcome = _run(project, plan.plan(project, profile, only), **how)
-    context.exit(_code(outcome))
+        context.exit(_code(_run(project, plan.plan(project, profile, only), **how)))
 
 
 @main.command("sweep")
@@ -144,7 +139,7 @@ def book(context, profile, only, **how):
 
 
 @main.command("site")
-@click.option("--profile", type=click.Choice(plan.PROFILES), default="quick", show_default=True)
+@_profile_option
 def site_command(profile):
     """Render the site from what has been executed."""
     project = find_project()
@@ -153,8 +148,8 @@ def site_command(profile):
 
 
 @main.command("plan")
-@click.option("--profile", type=click.Choice(plan.PROFILES), default="quick", show_default=True)
-@click.option("--only", multiple=True, metavar="NAME", help="Only this notebook; may be repeated.")
+@_profile_option
+@_only_option
 def plan_command(profile, only):
     """Say for each notebook whether it is fresh or stale, and why."""
     project = find_project()
@@ -205,7 +200,7 @@ def pdf_command():
     """Print each page of the rendered site, and the whole book, as PDFs; the pages then offer them."""
     project = find_project()
     with execute.build_lock(project):
-        made = pdf.make_pdfs(project, notify=lambda name: click.echo(name))
+        made = pdf.make_pdfs(project, notify=click.echo)
     click.echo(f"{len(made)} files in {made[-1].parent.relative_to(project.root)}/")
 
 
@@ -220,9 +215,7 @@ def check_command(context):
     problems = check.check_site(project.html, project.root / "_toc.yml")
     problems += check.check_accessibility(project.html)
     problems += check.check_evidence(project, site.rendered_profile(project))
-    for problem in problems:
-        click.echo(problem)
-    click.echo(f"{len(problems)} problems in {project.html.relative_to(project.root)}/")
+    click.echo("\n".join([*problems, f"{len(problems)} problems in {project.html.relative_to(project.root)}/"]))
     context.exit(1 if problems else 0)
 
 
@@ -237,8 +230,8 @@ def repository_command(url, branch):
 
 @main.command("student-edition")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--profile", type=click.Choice(plan.PROFILES), default="quick", show_default=True)
-@click.option("--only", multiple=True, metavar="NAME", help="Only this notebook; may be repeated.")
+@_profile_option
+@_only_option
 def student_command(folder, profile, only):
     """Write the notebooks to a new FOLDER, their solutions emptied, with a self-check for each exercise."""
     for name, count in student.student_edition(find_project(), folder, profile=profile, only=only).items():
@@ -292,16 +285,16 @@ def data_verify(context, names):
     context.exit(1 if failed else 0)
 
 
-def _run(project, planned, *, force, jobs, dask, upload):
+def _run(project, jobs, *, force, workers, address, upload):
     """Execute, with progress, and say what failed; return how each job ended, by its label."""
-    if upload and dask is None:
+    if upload and address is None:
         raise click.UsageError("--upload needs --dask")
     with _Progress() as progress:
-        if dask is None:
-            outcome = execute.run_jobs(project, planned, force=force, workers=jobs, notify=progress)
+        if address is None:
+            outcome = execute.run_jobs(project, jobs, force=force, workers=workers, notify=progress)
         else:
-            outcome = cluster.run_jobs(project, planned, dask, force=force, upload=upload, notify=progress)
-    for job in planned:
+            outcome = dask.run_jobs(project, jobs, address, force=force, upload=upload, notify=progress)
+    for job in jobs:
         if outcome[job.label] == "failed":
             log = project.log(*job.place).relative_to(project.root)
             click.echo(f"failed: {job.label}: {progress.messages[job.label]} (log: {log})")

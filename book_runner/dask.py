@@ -43,18 +43,13 @@ def run_jobs(project, jobs, address, *, force=False, upload=False, notify=lambda
     Parameters
     ----------
     project, jobs, force, notify
-        As for :func:`execute.run_jobs`.
+        As for :func:`execute.run_jobs`, which returns the same.
     address : str
         Of the Dask scheduler, ``tcp://host:8786``.
     upload : bool, optional
         Send the packages and the data that the jobs read. If False, a worker takes the packages from the path that they
         have here, or else what is installed there, and the data from the folders of its own ``COURSE_DATA_DIR``, or
         else from those that are named here.
-
-    Returns
-    -------
-    dict of str to str
-        As :func:`execute.run_jobs`.
     """
     outcome, stale = execute.split(project, jobs, force=force, notify=notify)
     if not stale:

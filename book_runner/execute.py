@@ -74,10 +74,7 @@ class Event:
 def build_lock(project):
     """Hold the project's build folder: two runs at once would write over each other.
 
-    Raises
-    ------
-    RunnerError
-        At once, with the process that holds it; or if the folder cannot be written to.
+    A second run is refused at once, with the process that holds the folder.
     """
     holder = project.build / "lock.json"
     lock = filelock.FileLock(project.build / "lock", timeout=0)
@@ -103,14 +100,12 @@ def build_lock(project):
 
 
 def run_jobs(project, jobs, *, force=False, workers=1, notify=lambda event: None):
-    """Run the stale jobs.
+    """Run the stale ones of the jobs that :func:`plan.plan` listed, or all of them.
 
     Parameters
     ----------
-    project, jobs : Project, sequence of Job
-        What :func:`plan.plan` listed.
-    force : bool, optional
-        Run the fresh ones too.
+    project, jobs, force : Project, sequence of Job, bool
+        What to run.
     workers : int, optional
         Processes at a time; the cores are shared out among them.
     notify : callable, optional
@@ -241,18 +236,9 @@ def noting(project, name):
 def keep(project, job, run):
     """Keep what a run leaves: all of it is moved into place when the run is over, the record last.
 
-    Parameters
-    ----------
-    project, job : Project, Job
-        What was run, and where it belongs.
-    run : callable
-        Called with a new folder, for the executed notebook and its artefacts, and the file of the log. It returns what
-        the run said of itself, as :func:`perform` does.
-
-    Returns
-    -------
-    Event
-        How it ended. What the disk does not take is a failed run, without a record.
+    `run` is called with a new folder, for the executed notebook and its artefacts, and the file of the log; it returns
+    what the run said of itself, as :func:`perform` does. Returned is the :class:`Event` that says how it ended. What
+    the disk does not take is a failed run, without a record.
     """
     executed, log, record_file = project.executed(*job.place), project.log(*job.place), project.record(*job.place)
     try:
@@ -299,10 +285,8 @@ def perform(job, notebook, folder, log, environment, notify, processes, *, check
         Where the kernel works and leaves its results, and the file that takes what the process says besides.
     environment : dict of str to str
         Variables that the process gets besides those of this one.
-    notify : callable
-        Called with an :class:`Event` after each cell, from this thread.
-    processes : Processes
-        What can end the process from outside.
+    notify, processes : callable, Processes
+        Called with an :class:`Event` after each cell, from this thread; what can end the process from outside.
     check : bool, optional
         Refuse to run what is different here from where it was planned.
 
@@ -312,12 +296,12 @@ def perform(job, notebook, folder, log, environment, notify, processes, *, check
         What the process said: ``started``, ``seconds``, ``environment``, ``peak_memory_bytes``, ``error``, or why it
         ``refused``, or the ``parts`` that the run has changed.
     """
-    source, order = folder / "noting.ipynb", folder / "job.json"
+    source, job_file = folder / "noting.ipynb", folder / "job.json"
     source.write_text(notebook, encoding="utf-8")
     content = {"input": str(source), "output": str(_output(job, folder)), "job": dataclasses.asdict(job)}
-    order.write_text(json.dumps(content | {"check": check}))
+    job_file.write_text(json.dumps(content | {"check": check}))
     said, late, clock = {"started": _now()}, threading.Event(), time.monotonic()
-    command = [sys.executable, "-m", "book_runner.worker", str(order)]
+    command = [sys.executable, "-m", "book_runner.worker", str(job_file)]
     with (
         log.open("w", encoding="utf-8") as log_file,
         processes.start(

@@ -24,13 +24,7 @@ _KEEP_MEMORY = (
 
 
 def start_options():
-    """Say what a kernel is started with: arguments of its command line, and variables that are not set already.
-
-    Returns
-    -------
-    arguments : list of str
-    environment : dict of str to str
-    """
+    """Say what a kernel is started with: arguments of its command line, and variables of its environment."""
     if os.environ.get("COURSE_TUNED_KERNELS") == "0":
         return [], {}
     return ["--ext=book_runner.kernel"], {"GLIBC_TUNABLES": os.environ.get("GLIBC_TUNABLES", _KEEP_MEMORY)}
@@ -39,10 +33,7 @@ def start_options():
 def load_ipython_extension(ipython):
     """Call :func:`stop_tuning_pipelines` before the first cell that finds Keras imported.
 
-    Parameters
-    ----------
-    ipython : IPython.core.interactiveshell.InteractiveShell
-        The kernel's shell; a kernel started with ``--ext=book_runner.kernel`` calls this with it.
+    A kernel started with ``--ext=book_runner.kernel`` calls this with its shell.
     """
 
     def before_cell(*_):

@@ -42,32 +42,16 @@ _PACKAGE = Path(course_utils.__file__).parent
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One notebook to be run with one set of parameters.
+    """One notebook to be run with one set of parameters."""
 
-    Attributes
-    ----------
-    name, profile : str
-        The notebook's file name without its ending; ``"quick"`` or ``"full"``.
-    parameters, injected : dict
-        Every parameter of the notebook with the value it gets; those that the profile or a sweep sets.
-    data : tuple of str
-        The data sets that ``profiles.yml`` says the notebook reads.
-    time_limit : float
-        Seconds after which the run is stopped.
-    parts : dict of str to object
-        Everything that the result depends on, by kind.
-    point : dict
-        The parameters that a sweep sets, with their values; empty for a chapter of the book.
-    """
-
-    name: str
+    name: str  # the notebook's file name without its ending
     profile: str
-    parameters: dict
-    injected: dict
-    data: tuple
-    time_limit: float
-    parts: dict
-    point: dict = dataclasses.field(default_factory=dict)
+    parameters: dict  # every parameter of the notebook with the value it gets
+    injected: dict  # those that the profile or a sweep sets
+    data: tuple  # names of the data sets that ``profiles.yml`` says the notebook reads
+    time_limit: float  # seconds after which the run is stopped
+    parts: dict  # everything that the result depends on, by kind
+    point: dict = dataclasses.field(default_factory=dict)  # the parameters that a sweep sets; empty for a chapter
 
     @property
     def key(self):
@@ -99,10 +83,8 @@ def plan(project, profile="quick", only=()):
 
     Parameters
     ----------
-    project : Project
-        The checkout.
-    profile : {"quick", "full"}
-        Which parameters the notebooks get.
+    project, profile : Project, {"quick", "full"}
+        Whose notebooks, and which parameters they get.
     only : sequence of str, optional
         Names, or unambiguous beginnings of names (``02``), of the notebooks wanted; all if empty.
 
@@ -131,8 +113,7 @@ def points(project, name, wanted, profile="quick"):
 
 
 def _at(base, point, fingerprint):
-    for parameter, value in point.items():
-        _check_parameter(f"{base.name}.ipynb", parameter, value, base.parameters)
+    _check_parameters(f"{base.name}.ipynb", point, base.parameters)
     parameters = {**base.parameters, **point}
     where = parameters.get("data_dir"), parameters.get("data_source", "auto")
     parts = {
@@ -161,15 +142,7 @@ def stale_reasons(project, job):
 def parts_after_run(job, loaded):
     """Return the parts of a job once it has run: data that were not here before may have been fetched by the run.
 
-    Parameters
-    ----------
-    job, loaded : Job, sequence of dict
-        What was run, and the data that it noted, each with its ``name`` and ``kind``.
-
-    Returns
-    -------
-    dict
-        `job.parts`, with the data that the run fetched looked up again.
+    They are looked up again; `loaded` are the data that the run noted, each with its ``name`` and ``kind``.
     """
     real = {data["name"] for data in loaded if data["kind"] != "synthetic"}
     data = {
@@ -208,8 +181,12 @@ def _declared(notebook, where):
     tagged = [cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", [])]
     if len(tagged) != 1:
         raise RunnerError(f"{where}: {len(tagged)} cells are tagged 'parameters'; exactly one must be")
+    try:
+        statements = ast.parse(tagged[0]["source"]).body
+    except SyntaxError as error:
+        raise RunnerError(f"{where}: line {error.lineno} is not valid Python: {error.msg}") from None
     found = {}
-    for statement in _parse(tagged[0]["source"], where).body:
+    for statement in statements:
         target = statement.targets[0] if isinstance(statement, ast.Assign) else None
         if not isinstance(target, ast.Name):
             raise RunnerError(f"{where}: the parameters cell may hold only lines such as 'epochs = 5'")
@@ -229,15 +206,7 @@ def reachable_modules(cells):
     The sources are parsed, not imported: an import counts wherever it stands, also within a function. Who reaches a
     sub-package can reach all of its modules, because some of them load only when they are used.
 
-    Parameters
-    ----------
-    cells : sequence of str
-        Python sources, the code cells of a notebook for instance.
-
-    Returns
-    -------
-    dict of str to pathlib.Path
-        Dotted name and file of each module, those that other modules need included.
+    Modules that other modules need are included. Returned are the dotted name and the file of each.
 
     Examples
     --------
@@ -311,27 +280,25 @@ def _resolve(name, entries):
 def _job(project, profile, name, entry):
     path = project.notebook(name)
     notebook = read_notebook(path)
-    declared = _declared(notebook, path.name)
-    injected = dict(entry.get(profile) or {})
-    for parameter, value in injected.items():
-        _check_parameter(path.name, parameter, value, declared)
-    parameters = {**declared, **injected}
-    data = tuple(entry.get("data", []))
+    declared, injected = _declared(notebook, path.name), dict(entry.get(profile) or {})
+    _check_parameters(path.name, injected, declared)
+    parameters, data = {**declared, **injected}, tuple(entry.get("data", []))
     limits = {**_DEFAULT_TIME_LIMIT, **(entry.get("time_limit") or {})}
     parts = _parts(project, name, notebook, parameters, data)
     return Job(name, profile, parameters, injected, data, limits[profile], parts)
 
 
-def _check_parameter(notebook, parameter, value, declared):
-    if parameter not in declared:
-        raise RunnerError(f"{notebook} has no parameter {parameter!r}; its parameters are {', '.join(declared)}")
-    default = declared[parameter]
-    if default is None or type(value) is type(default) or (isinstance(default, float) and type(value) is int):
-        return
-    raise RunnerError(
-        f"{notebook}: parameter {parameter} is {value!r}; it must be of type {type(default).__name__}, "
-        f"as its default {default!r}"
-    )
+def _check_parameters(notebook, values, declared):
+    for name, value in values.items():
+        if name not in declared:
+            raise RunnerError(f"{notebook} has no parameter {name!r}; its parameters are {', '.join(declared)}")
+        default = declared[name]
+        whole = isinstance(default, float) and type(value) is int
+        if default is not None and type(value) is not type(default) and not whole:
+            raise RunnerError(
+                f"{notebook}: parameter {name} is {value!r}; it must be of type {type(default).__name__}, "
+                f"as its default {default!r}"
+            )
 
 
 def _parts(project, name, notebook, parameters, data):
@@ -409,13 +376,6 @@ def _changes(part, before, now):
             yield f"{part} changed: {item} {old} → {new}"
 
 
-def _parse(source, where):
-    try:
-        return ast.parse(source)
-    except SyntaxError as error:
-        raise RunnerError(f"{where}: line {error.lineno} is not valid Python: {error.msg}") from None
-
-
 def _parse_cell(source):
     """Parse a cell without its magics, which are no Python; a cell that is not valid fails when it runs."""
     lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()]
@@ -464,17 +424,8 @@ def _in_repository(path):
 def changed_pages(project, since):
     """List the pages that may differ from those of an earlier commit.
 
-    Parameters
-    ----------
-    project : Project
-        The checkout, a Git repository.
-    since : str
-        A branch, tag or commit. Only what was changed after it went its own way counts.
-
-    Returns
-    -------
-    dict of str to str
-        For each page, relative to the site, what changed.
+    Only what was changed after this branch and that commit went their own ways counts. Returned is for each page,
+    relative to the site, what changed.
     """
     # A name that begins with a hyphen would be taken for an option.
     command = ["git", "diff", "--name-only", "--end-of-options", f"{since}...HEAD"]

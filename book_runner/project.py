@@ -146,9 +146,8 @@ def write_text(path, text):
             file.write(text)
         Path(temporary).chmod(0o644)
         os.replace(temporary, path)
-    except BaseException:
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def read_json(path):

@@ -56,9 +56,8 @@ def student_edition(project, folder, *, profile="quick", only=()):
             nbformat.write(notebook, draft / f"{name}.ipynb")
         draft.chmod(0o755)
         os.replace(draft, folder)
-    except BaseException:
+    finally:
         shutil.rmtree(draft, ignore_errors=True)
-        raise
     return written
 
 

@@ -14,30 +14,20 @@ from matplotlib.figure import Figure
 from book_runner.project import read_record
 from course_utils.errors import RunnerError
 
-__all__ = ["draw", "gather", "grid_points", "read_table", "write_table"]
+__all__ = ["check_ending", "draw", "gather", "grid_points", "read_table", "write_table"]
 
 _ENDINGS = (".csv", ".parquet")
 
 
 def grid_points(grid, seeds=None):
-    """List the points of a grid given as on the command line.
+    """List every combination of a grid given as on the command line; the last parameter changes fastest.
 
     Parameters
     ----------
     grid : sequence of str
-        One ``NAME=VALUE,VALUE`` a parameter. A value is a Python literal, or text without quotes.
+        One ``NAME=VALUE,VALUE`` per parameter. A value is a Python literal, or text without quotes.
     seeds : str, optional
         ``A:B`` adds the parameter ``seed`` with the values A, A + 1, up to B - 1.
-
-    Returns
-    -------
-    list of dict
-        Every combination; the last parameter changes fastest.
-
-    Raises
-    ------
-    RunnerError
-        If there is nothing to vary, a text has not that form, or a parameter is given twice.
 
     Examples
     --------
@@ -65,13 +55,11 @@ def _add(axes, name, values):
 
 
 def _values(text):
-    try:
-        return list(ast.literal_eval(f"[{text}]"))
-    except (ValueError, SyntaxError):
-        return [_value(item.strip()) for item in text.split(",")]
+    values = _literal(f"[{text}]")
+    return values if isinstance(values, list) else [_literal(item.strip()) for item in text.split(",")]
 
 
-def _value(text):
+def _literal(text):
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -86,24 +74,12 @@ def _seeds(text):
 
 
 def gather(project, jobs, outcome):
-    """Gather what the runs recorded into one tidy table.
+    """Gather what the runs of a sweep recorded into one tidy table; `outcome` is that of :func:`execute.run_jobs`.
 
-    Parameters
-    ----------
-    project : Project
-        The checkout.
-    jobs : sequence of Job
-        The points of the sweep.
-    outcome : dict of str to str
-        How each one ended, by its label: what :func:`execute.run_jobs` returned.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a run: ``notebook``, ``profile``, ``state``; the parameters, those that the sweep sets first; each
-        recorded value under its name, what belongs to it (``low``, ``high``) as ``NAME_low``; ``seconds``,
-        ``peak_memory_mib``, ``started``, ``key``; the machine and the versions as ``machine.cores``, ``version.keras``.
-        A recorded value whose name is also a parameter's is called ``NAME_recorded``. Failed runs have no results.
+    Its columns are ``notebook``, ``profile``, ``state``; the parameters, those that the sweep sets first; each recorded
+    value under its name, what belongs to it (``low``, ``high``) as ``NAME_low``; ``seconds``, ``peak_memory_mib``,
+    ``started``, ``key``; the machine and the versions as ``machine.cores``, ``version.keras``. A recorded value whose
+    name is also a parameter's is called ``NAME_recorded``. Failed runs have no results.
     """
     return pd.DataFrame([_row(project, job, outcome.get(job.label, "failed")) for job in jobs])
 
@@ -135,20 +111,7 @@ def _row(project, job, state):
 
 
 def write_table(table, path):
-    """Write a table to a file.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        What :func:`gather` returned. In Parquet, columns of more than one type are written as JSON texts.
-    path : pathlib.Path
-        Its ending says how: ``.csv`` or ``.parquet``.
-
-    Raises
-    ------
-    RunnerError
-        If the ending is another one.
-    """
+    """Write a table to a file, ``.csv`` or ``.parquet``; there, columns of more than one type become JSON texts."""
     check_ending(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".csv":
@@ -158,29 +121,14 @@ def write_table(table, path):
 
 
 def read_table(path):
-    """Read a table that :func:`write_table` wrote.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A ``.csv`` or ``.parquet`` file.
-
-    Returns
-    -------
-    pandas.DataFrame
-
-    Raises
-    ------
-    RunnerError
-        If it is missing, has another ending, or cannot be read.
-    """
+    """Read a table that :func:`write_table` wrote."""
     check_ending(path)
     try:
         return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
     except FileNotFoundError:
         raise RunnerError(f"{path} does not exist; `course sweep --out {path}` writes it") from None
     except ValueError as error:
-        raise RunnerError(f"{path} is no table of a sweep: {error}") from None
+        raise RunnerError(f"{path} is not a table of a sweep: {error}") from None
 
 
 def check_ending(path):
@@ -199,25 +147,7 @@ def draw(table, x, y, by=None):
     """Draw one column of a sweep's table over another.
 
     Runs that differ in neither `x` nor `by`, several seeds for instance, are one mark at their mean; the band reaches
-    from the lowest to the highest of them.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        What :func:`gather` returned.
-    x, y : str
-        Columns; `y` is numeric.
-    by : str, optional
-        A column; each of its values has a line of its own.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    RunnerError
-        If there is no such column, or nothing to draw.
+    from the lowest to the highest of them. Each value of the column `by` has a line of its own.
     """
     import seaborn as sns
 

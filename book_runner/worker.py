@@ -88,10 +88,10 @@ def end_with_the_runner():
 
 def main(job_file):
     """Execute the notebook that a job file names; return the exit code."""
-    order = json.loads(Path(job_file).read_text(encoding="utf-8"))
-    job = order["job"]
+    given = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    job = given["job"]
     _say(environment=machine())
-    if order["check"] and (found := _differences(job)):
+    if given["check"] and (found := _differences(job)):
         _say(refused="; ".join(found))
         return REFUSED
     papermill_engines.register("course", ReportingEngine)
@@ -104,8 +104,8 @@ def main(job_file):
         os.environ |= variables | {"JUPYTER_RUNTIME_DIR": runtime}
         try:
             papermill.execute_notebook(
-                order["input"],
-                order["output"],
+                given["input"],
+                given["output"],
                 parameters=job["injected"],
                 engine_name="course",
                 kernel_name="python3",
@@ -122,14 +122,14 @@ def main(job_file):
             return _failed("its kernel was killed from outside, as the system does when memory runs out")
         except OSError as error:
             # The disk is full, for instance: papermill could not write what the cells gave.
-            return _failed(f"{error.strerror}: {error.filename or order['output']}")
+            return _failed(f"{error.strerror}: {error.filename or given['output']}")
         finally:
             _say(peak_memory_bytes=_peak_memory())
     # Data that were not here before may have been fetched by the run.
     if not all(found.startswith("sha256:") for found in job["parts"]["data"].values()):
         from book_runner import plan
 
-        cells = read_notebook(Path(order["output"]))["cells"]
+        cells = read_notebook(Path(given["output"]))["cells"]
         _say(parts=plan.parts_after_run(plan.Job(**job), noted(cells, "data")))
     return 0
 

@@ -16,20 +16,8 @@ from course_utils.errors import RunnerError
 __all__ = ["check_external", "check_links", "check_outputs", "check_pages", "check_site", "check_weight"]
 
 # The browser fetches what these attributes name, as it opens the page. An <a href> waits for a click.
-_RESOURCES = {
-    ("audio", "src"),
-    ("embed", "src"),
-    ("iframe", "src"),
-    ("img", "src"),
-    ("input", "src"),
-    ("link", "href"),
-    ("object", "data"),
-    ("script", "src"),
-    ("source", "src"),
-    ("track", "src"),
-    ("video", "poster"),
-    ("video", "src"),
-}
+_WITH_SOURCE = ("audio", "embed", "iframe", "img", "input", "script", "source", "track", "video")
+_RESOURCES = {("link", "href"), ("object", "data"), ("video", "poster"), *((tag, "src") for tag in _WITH_SOURCE)}
 _WEIGHT_LIMIT = 3_000_000
 _STYLE_ADDRESS = re.compile(r"""(?:url\(\s*|@import\s+)["']?([^"')\s]+)""")
 # These relations of a <link> say something about the page; all others make the browser fetch.

@@ -34,13 +34,7 @@ What is not documented here belongs to others: [NumPy](https://numpy.org/doc/sta
 
 
 def public_modules():
-    """List the modules and sub-packages that users import, with the first line of their docstrings.
-
-    Examples
-    --------
-    >>> public_modules()["errors"].partition(" ")[0]
-    'Exceptions'
-    """
+    """List the modules and sub-packages that users import, with the first line of their docstrings."""
     names = []
     for name in course_utils.__all__:
         nested = sorted(_source(name).parent.glob("*/__init__.py")) if _source(name).name == "__init__.py" else []

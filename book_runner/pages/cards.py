@@ -105,7 +105,9 @@ def _page_section(entry, facts):
     rows = {
         "task": entry.task,
         "images": f"{height} × {width}, {'grey' if channels == 1 else 'RGB'}",
-        "official size": _official_size(entry),
+        "official size": f"{entry.n_train:,} for training, {entry.n_test:,} for testing"
+        if entry.n_train
+        else "as many as asked for",
         "licence": entry.licence,
         "citation": entry.citation or "none",
         "home": f"<{entry.homepage}>" if entry.homepage else "this project",
@@ -122,9 +124,3 @@ def _page_section(entry, facts):
         parts += ["| class | training images | test images |", "|---|---:|---:|"]
         parts += [f"| {label} | {train:,} | {test:,} |" for label, (train, test) in facts["counts"].items()] + [""]
     return parts
-
-
-def _official_size(entry):
-    if not entry.n_train:
-        return "as many as asked for"
-    return f"{entry.n_train:,} for training, {entry.n_test:,} for testing"

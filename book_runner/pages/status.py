@@ -35,13 +35,7 @@ def status_page(names, records, references):
         "",
     ]
     lines += styled_table("status", build, _STATUS_COLUMNS)
-    lines += [
-        "## The full run",
-        "",
-        *_cost_of_full_run(references),
-        "",
-        *styled_table("status", full, _STATUS_COLUMNS),
-    ]
+    lines += ["## The full run", "", *_cost_of_full_run(references), "", *styled_table("status", full, _STATUS_COLUMNS)]
     lines += ["## Environments", "", "What the notebooks ran on, by the letters in the table above.", ""]
     rows = [_environment_row(*item) for item in zip(string.ascii_uppercase, environments, strict=False)]
     return "\n".join([*lines, table(rows, dict.fromkeys(rows[0], "---")) if rows else "None yet.", ""])

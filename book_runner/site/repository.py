@@ -49,11 +49,8 @@ def _checked(url, branch):
     if url == "":
         return ""
     plain = url.removesuffix("/").removesuffix(".git")
-    parts = urllib.parse.urlsplit(plain)
-    if parts.scheme != "https" or not re.fullmatch(r"[\w.-]+", parts.netloc) or parts.query or parts.fragment:
+    if not re.fullmatch(r"https://[\w.-]+/[\w.-]+/[\w.-]+", plain):
         raise RunnerError(f"the address is {url!r}; it must be of the form https://HOST/OWNER/NAME")
-    if not re.fullmatch(r"/[\w.-]+/[\w.-]+", parts.path):
-        raise RunnerError(f"the address is {url!r}; it must end in /OWNER/NAME")
     return plain
 
 
@@ -67,23 +64,27 @@ def _between(path, marks, inside):
 
 
 def _config(project, url, branch):
-    lines = []
+    inside = ""
     if url:
-        lines = ["repository:", f"  url: {url}", f"  branch: {branch}", '  path_to_book: ""', "launch_buttons:"]
-        lines += ["  notebook_interface: jupyterlab"]
-        # Colab opens what GitHub holds, and nothing else.
-        if urllib.parse.urlsplit(url).netloc == "github.com":
-            lines += ["  colab_url: https://colab.research.google.com"]
-    return _between(project.root / "_config.yml", _CONFIG, "".join(f"{line}\n" for line in lines))
+        inside = f'repository:\n  url: {url}\n  branch: {branch}\n  path_to_book: ""\n'
+        inside += "launch_buttons:\n  notebook_interface: jupyterlab\n"
+        if _on_github(url):
+            inside += "  colab_url: https://colab.research.google.com\n"
+    return _between(project.root / "_config.yml", _CONFIG, inside)
+
+
+def _on_github(url):
+    """Colab opens what GitHub holds, and nothing else."""
+    return urllib.parse.urlsplit(url).netloc == "github.com"
 
 
 def _readme(project, url, branch):
     inside = ""
     if url:
         inside = f"- **Get it**: `git clone {url}`\n"
-        path = urllib.parse.urlsplit(url)
-        if path.netloc == "github.com":
-            colab = f"https://colab.research.google.com/github{path.path}/tree/{branch}/notebooks"
+        if _on_github(url):
+            path = urllib.parse.urlsplit(url).path
+            colab = f"https://colab.research.google.com/github{path}/tree/{branch}/notebooks"
             inside += f"- **Colab**: [open a notebook]({colab}); its first cell installs the package.\n"
     return _between(project.root / "README.md", _README, inside)
 

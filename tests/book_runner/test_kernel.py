@@ -9,7 +9,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 keras = pytest.importorskip("keras")
 
-from book_runner import kernel  # noqa: E402
+from book_runner import execute, kernel, plan  # noqa: E402
+from book_runner.project import read_record  # noqa: E402
 from course_utils import models, training  # noqa: E402
 from course_utils.augment import AugmentedBatches, compose  # noqa: E402
 
@@ -64,3 +65,37 @@ def test_the_extension_acts_once_and_only_when_keras_is_there(monkeypatch):
     assert (len(listening), calls) == (1, [])
     before_cell(None)
     assert (len(listening), calls) == (0, [1])
+
+
+TRAINING = """
+import os, sys
+import numpy as np
+from course_utils import models, results, training
+results.record(memory=os.environ.get("GLIBC_TUNABLES", ""), extension="book_runner.kernel" in sys.modules)
+training.set_seed(3)
+images, labels = np.random.default_rng(0).random((48, 4, 4, 1), dtype=np.float32), np.arange(48) % 10
+model = training.compile_classifier(models.fashion_mlp(input_shape=(4, 4, 1)))
+"""
+FITTING = "results.record('losses', model.fit(images, labels, epochs=3, batch_size=16, verbose=0).history['loss'])"
+
+
+def test_a_notebook_gives_the_same_numbers_with_and_without(make_project, monkeypatch):
+    project = make_project({"01_one": ["n = 2", TRAINING, FITTING]})
+    records = {}
+    for setting in ("1", "0"):
+        monkeypatch.setenv("COURSE_TUNED_KERNELS", setting)
+        assert execute.run_jobs(project, plan.plan(project), force=True) == {"01_one": "done"}
+        found = read_record(project.record("quick", "01_one"))["records"]
+        records[setting] = {name: entry["value"] for name, entry in found.items()}
+    assert records["1"]["losses"] == records["0"]["losses"]
+    assert "glibc.malloc.mmap_threshold" in records["1"]["memory"]
+    assert [records[setting]["extension"] for setting in "10"] == [True, False]
+    assert records["0"]["memory"] == ""
+
+
+def test_what_a_user_has_set_stays(monkeypatch):
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=1")
+    monkeypatch.delenv("COURSE_TUNED_KERNELS", raising=False)
+    assert kernel.start_options() == (["--ext=book_runner.kernel"], {"GLIBC_TUNABLES": "glibc.malloc.check=1"})
+    monkeypatch.setenv("COURSE_TUNED_KERNELS", "0")
+    assert kernel.start_options() == ([], {})

@@ -5,6 +5,7 @@ from nbclient import NotebookClient
 
 from book_runner import answers, execute, plan, site, student
 from book_runner.cli import main
+from book_runner.project import noted
 from course_utils import exercises
 from course_utils.errors import RunnerError
 
@@ -86,7 +87,7 @@ def test_a_wrong_folder_is_left_alone(built, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(RunnerError, match="is there and not empty"):
         student.student_edition(built, tmp_path / "file")
-    with pytest.raises(RunnerError, match="is no folder"):
+    with pytest.raises(RunnerError, match="is not a folder"):
         student.student_edition(built, tmp_path / "gone" / "students")
     with pytest.raises(RunnerError, match="no single notebook"):
         student.student_edition(built, tmp_path / "students", only=["07"])
@@ -132,8 +133,8 @@ def test_what_the_last_line_shows_is_an_answer_too(make_project):
     add_exercise(project, cells=[*CELLS[:3], ("code", "2 * n", {"tags": ["solution"]}), CELLS[4]])
     execute.run_jobs(project, plan.plan(project))
     executed = nbformat.read(project.executed("quick", "01_one"), as_version=4)
-    note = student._notes(executed)["ex-01-many"]
-    assert note["expression"] == "_"
+    (note,) = noted(executed["cells"], "answer")
+    assert (note["label"], note["expression"]) == ("ex-01-many", "_")
     assert exercises.check_answer("ex-01-many", 42, note["key"]).state == "right"
 
 

@@ -159,7 +159,7 @@ def test_the_command_line_writes_a_table_and_a_picture(make_project, course):
         (["sweep", "07", "-g", "epochs=1"], "no single notebook is meant by '07'"),
         (["sweep", "01", "-g", "epochs=1", "--out", "table.xls"], "table.xls ends in '.xls'; it must end in .csv or"),
         (["plot", "gone.parquet", "--x", "a", "--y", "b", "--out", "a.png"], "gone.parquet does not exist"),
-        (["plot", "bad.parquet", "--x", "a", "--y", "b", "--out", "a.png"], "bad.parquet is no table of a sweep"),
+        (["plot", "bad.parquet", "--x", "a", "--y", "b", "--out", "a.png"], "bad.parquet is not a table of a sweep"),
         (["plot", "t.csv", "--x", "a", "--y", "b", "--out", "a.doc"], "a.doc must end in .png, .svg or .pdf"),
         (["plot", "t.csv", "--x", "a", "--y", "c", "--out", "a.png"], "no column 'c'; its columns are a, b, name"),
         (["plot", "t.csv", "--x", "a", "--y", "name", "--out", "a.png"], "column 'name' is not numeric"),
