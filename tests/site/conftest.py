@@ -53,6 +53,14 @@ AXE = """async () => {
         .filter(({ enabled, impact }) => enabled && !["minor", "moderate"].includes(impact))
         .filter(({ tags }) => !tags.includes("experimental") && !tags.includes("deprecated"))
         .map(({ id }) => id);
+    // Words of one kind in one block of code look alike: the first of them is looked at.
+    for (const block of document.querySelectorAll(".highlight pre")) {
+        const seen = new Set();
+        for (const word of [...block.children].filter(({ attributes, children }) => !children.length
+            && [...attributes].every(({ name }) => name === "class")))
+            if (seen.has(word.className)) word.replaceWith(word.textContent); else seen.add(word.className);
+        block.normalize();
+    }
     const found = {};
     let before = null;
     for (const theme of ["light", "dark"]) {
