@@ -10,6 +10,8 @@ from course_utils.retrieval.counting import offsets_of, probe_statistics
 from course_utils.retrieval.evaluation import check_ties, result_of, sorted_matches
 from course_utils.retrieval.search import Search
 
+__all__ = ["Matches", "ShardCounts", "count_shard", "evaluate_on_cluster", "find_matches", "merge"]
+
 
 @dataclass(frozen=True, eq=False)
 class Matches:
