@@ -156,7 +156,12 @@ def merge(partials, *, ties="expected", max_rank=None):
 
     Examples
     --------
-    See :func:`count_shard`.
+    Of one shard; :func:`count_shard` shows several.
+
+    >>> matches = find_matches([[0.0]], [[1.0], [3.0]], probe_ids=[7], gallery_ids=[8, 7])
+    >>> part = count_shard([[0.0]], [[1.0], [3.0]], matches=matches, probe_ids=[7], gallery_ids=[8, 7])
+    >>> merge([part]).ranks
+    array([1.])
     """
     partials = list(partials)
     check_ties(ties, max_rank)
