@@ -89,7 +89,7 @@ class Line:
         return f'<p class="{self.style}">{html.escape(self.text)}</p>'
 
 
-def record(name=None, value=None, /, *, unit=None, **context):
+def record(name=None, /, value=None, *, unit=None, **context):
     """Keep a number for the text, the ledger and the records of the run; or several, each by its name.
 
     Parameters

@@ -178,3 +178,8 @@ def test_work_that_fails_leaves_nothing(tmp_path, start_run):
     with pytest.raises(ZeroDivisionError):
         results.once("a", lambda: 1 / 0)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_value_may_be_named():
+    results.record("named", value=0.5, low=0.4)
+    assert results.recorded()["named"].value == 0.5
