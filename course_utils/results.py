@@ -111,8 +111,9 @@ def record(name=None, /, value=None, *, unit=None, **context):
     >>> recorded()["test_accuracy"].value, recorded()["fit_seconds"].unit
     (0.885, 's')
     """
-    if name is None and value is None and context:
-        for each, number in context.items():
+    if name is None and (context or value is not None):
+        several = context if value is None else {"value": value, **context}
+        for each, number in several.items():
             record(each, number, unit=unit)
         return
     if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
