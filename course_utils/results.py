@@ -89,7 +89,7 @@ class Line:
         return f'<p class="{self.style}">{html.escape(self.text)}</p>'
 
 
-def record(name=None, /, value=None, *, unit=None, **context):
+def record(name=None, /, *values, unit=None, **context):
     """Keep a number for the text, the ledger and the records of the run; or several, each by its name.
 
     Parameters
@@ -111,13 +111,13 @@ def record(name=None, /, value=None, *, unit=None, **context):
     >>> recorded()["test_accuracy"].value, recorded()["fit_seconds"].unit
     (0.885, 's')
     """
-    if name is None and (context or value is not None):
-        several = context if value is None else {"value": value, **context}
-        for each, number in several.items():
+    if name is None and not values and context:
+        for each, number in context.items():
             record(each, number, unit=unit)
         return
     if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
         raise ArgumentError(f"name is {name!r}; it must be lower-case letters, digits and underscores")
+    (value,) = values or (context.pop("value", None),)
     known = {key: None if _missing(item) else _plain(f"{name}, {key}", item) for key, item in context.items()}
     entry = Record(name, _plain(name, value), unit, known)
     _records[name] = entry
