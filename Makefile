@@ -59,7 +59,7 @@ colab:  ## Run all notebooks in Colab's own image (needs docker)
 # The tests of one file share costly fixtures, so a file stays with one worker. More workers than four would crowd out
 # the trainings, kernels and browsers that the tests start.
 test: setup  ## All tests; `make test ARGS="-k name"` for some
-	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup  ## Style of the code and of the notebooks
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from course_utils.errors import RunnerError
 __all__ = ["NOTE_TAG", "Exercise", "answers_digest", "exercises", "with_notes"]
 
 NOTE_TAG = "answer-note"
+"""Tag of the cells that note what a solution gave."""
 _EXERCISE = re.compile(r"```\{exercise-start\} *(.*?)\n((?::\w+:.*\n)*)```\n(.*?)\n```\{exercise-end\}\n```", re.S)
 _SOLUTION = re.compile(r"```\{solution-start\} *(\S+)")
 

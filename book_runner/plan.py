@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 PROFILES = ("quick", "full")
+"""Minutes on two cores, and the sizes of the originals."""
 _DEFAULT_TIME_LIMIT = {"quick": 600, "full": 6 * 3600}
 _PACKAGE = Path(course_utils.__file__).parent
 

@@ -8,7 +8,6 @@ import datetime
 import json
 import os
 import re
-import resource
 import sys
 import tempfile
 import threading
@@ -97,7 +96,8 @@ def main(job_file):
     papermill_engines.register("course", ReportingEngine)
     config = Config()
     # Kernels that start at the same time race for TCP ports; sockets in the file system have no ports.
-    config.KernelManager.transport = "ipc"
+    if os.name == "posix":
+        config.KernelManager.transport = "ipc"
     arguments, variables = kernel.start_options()
     # Nor may the path of a socket be long, as the folder for temporary files is on macOS.
     with tempfile.TemporaryDirectory(prefix="course-", dir="/tmp" if sys.platform == "darwin" else None) as runtime:
@@ -149,6 +149,10 @@ def _differences(job):
 
 def _peak_memory():
     """The largest memory of the kernel: it has been waited for, so it is among this process's children."""
+    if os.name != "posix":
+        return 0  # Windows does not say
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # bytes on macOS, KiB elsewhere
 

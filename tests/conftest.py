@@ -9,6 +9,12 @@ from book_runner.cli import main
 from book_runner.project import Project
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take long, so that no worker is left with one at the end."""
+    long = {item.path for item in items if any(map(item.get_closest_marker, ("browser", "slow")))}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture
 def make_project(tmp_path):
     """Write a small book: a name and its code cells each, the first of which holds the parameters."""

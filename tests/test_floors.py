@@ -20,7 +20,7 @@ FLOORS = {
     "book_runner": [
         "",
         "project answers plan",
-        "worker kernel execute sweep dask",
+        "kernel worker execute sweep dask",
         "reference pages site check student pdf",
         "cli",
     ],

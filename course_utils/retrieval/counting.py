@@ -7,6 +7,8 @@ dropped into the gap between two of them. Counts over parts of a gallery add up.
 
 import numpy as np
 
+__all__ = ["SortedRows", "first_of_tie", "ragged_positions"]
+
 _MOST_CELLS = 2048  # a row's histogram; with 8-byte counts a batch of eight rows fits in the level-2 cache
 
 

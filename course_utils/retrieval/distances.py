@@ -20,7 +20,10 @@ from scipy.spatial.distance import cdist
 
 from course_utils.errors import ArgumentError, check_choice
 
+__all__ = ["METRICS"]
+
 METRICS = ("euclidean", "cosine", "l1")
+"""How far two rows of features are from each other."""
 
 _BLOCK_BYTES = 2**25  # a prepared block of the gallery, or of given distances, is at most this large
 _TILE_BYTES = 2**26  # the distances of some probes to a block; larger ones multiply faster

@@ -9,6 +9,15 @@ from course_utils.errors import ArgumentError, check_choice, check_integer
 from course_utils.retrieval.counting import first_of_tie, offsets_of, probe_statistics
 from course_utils.retrieval.search import Search
 
+__all__ = [
+    "RetrievalResult",
+    "cmc_curve",
+    "evaluate_retrieval",
+    "evaluate_single_shot",
+    "rank_gallery",
+    "ranked_histogram",
+]
+
 TIES = ("expected", "pessimistic", "optimistic")
 
 

@@ -11,6 +11,8 @@ from course_utils.retrieval.counting import ragged_positions
 from course_utils.retrieval.distances import Features, pair_distances
 from course_utils.retrieval.evaluation import rank_gallery
 
+__all__ = ["RerankedDistances", "k_reciprocal"]
+
 _ROWS = 2**10  # items whose neighbourhoods are expanded at a time
 
 

@@ -9,7 +9,10 @@ from course_utils.errors import ArgumentError, check_choice
 from course_utils.retrieval.counting import SortedRows, offsets_of, place_thresholds, ragged_positions
 from course_utils.retrieval.distances import Features, Matrix, map_threads
 
+__all__ = ["PROTOCOLS"]
+
 PROTOCOLS = ("all", "cross_camera")
+"""Which gallery items a probe is compared with: all, or those of other cameras."""
 
 _BATCH = 2**17  # distances that one thread ranks at a time
 _MOST_MATCHES = 2**20

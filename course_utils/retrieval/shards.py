@@ -10,6 +10,8 @@ from course_utils.retrieval.counting import offsets_of, probe_statistics
 from course_utils.retrieval.evaluation import check_ties, result_of, sorted_matches
 from course_utils.retrieval.search import Search
 
+__all__ = ["Matches", "ShardCounts", "count_shard", "evaluate_on_cluster", "find_matches", "merge"]
+
 
 @dataclass(frozen=True, eq=False)
 class Matches:
@@ -154,7 +156,12 @@ def merge(partials, *, ties="expected", max_rank=None):
 
     Examples
     --------
-    See :func:`count_shard`.
+    Of one shard; :func:`count_shard` shows several.
+
+    >>> matches = find_matches([[0.0]], [[1.0], [3.0]], probe_ids=[7], gallery_ids=[8, 7])
+    >>> part = count_shard([[0.0]], [[1.0], [3.0]], matches=matches, probe_ids=[7], gallery_ids=[8, 7])
+    >>> merge([part]).ranks
+    array([1.])
     """
     partials = list(partials)
     check_ties(ties, max_rank)

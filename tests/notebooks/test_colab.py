@@ -47,7 +47,7 @@ def wheel(tmp_path_factory):
     backend = tomllib.loads((PROJECT.root / "pyproject.toml").read_text())["build-system"]["build-backend"]
     build = f"import {backend} as backend; print(backend.build_wheel({str(folder)!r}))"
     name = subprocess.run([sys.executable, "-c", build], cwd=PROJECT.root, capture_output=True, text=True, check=True)
-    return folder / name.stdout.strip()
+    return folder / name.stdout.split()[-1]
 
 
 def environment_like_colabs(folder):
@@ -72,15 +72,24 @@ def colab(tmp_path):
     return environment_like_colabs(tmp_path)
 
 
+def variables(**more):
+    """This environment's variables, without what would lead to the book's folder."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("COURSE_", "PYTHON"))}
+    return own | {"TF_CPP_MIN_LOG_LEVEL": "3"} | more
+
+
+def python(colab, code, folder, *, check=True):
+    command = [colab, "-c", code]
+    return subprocess.run(command, cwd=folder, env=variables(), capture_output=True, text=True, check=check)
+
+
 def papermill(colab, wheel, folder, *arguments):
     """Run a notebook in an empty folder, with the wheel for what the set-up cell installs; give what it said."""
     folder.mkdir()
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(("COURSE_", "PYTHON"))}
-    variables |= {"COURSE_PACKAGE": str(wheel), "TF_CPP_MIN_LOG_LEVEL": "3", **PIP}
+    environment = variables(COURSE_PACKAGE=str(wheel), **PIP)
     command = [colab, "-m", "papermill", *arguments, "--kernel", "python3", "--no-progress-bar"]
-    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
-    where = [colab, "-c", "import course_utils; print(course_utils.__file__)"]
-    found = subprocess.run(where, cwd=folder, env=variables, capture_output=True, text=True, check=False).stdout
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    found = python(colab, "import course_utils; print(course_utils.__file__)", folder, check=False).stdout
     assert found.startswith(str(colab.parents[1])), done.stderr[-3000:]
     return done
 
@@ -91,8 +100,7 @@ def code_cells(path):
 
 def test_the_environment_lacks_the_package(colab, tmp_path):
     code = "import importlib.util as u, google.colab, keras; print(u.find_spec('course_utils'))"
-    said = subprocess.run([colab, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "None"
+    assert python(colab, code, tmp_path).stdout.strip() == "None"
 
 
 def test_the_readmes_command_works_from_any_folder_and_installs_the_package(colab, wheel, tmp_path):
@@ -128,8 +136,7 @@ def ran(wheel, tmp_path_factory):
             cell["metadata"] = {"chapter": name, "tags": ["raises-exception"]}
         together["cells"] += cells
     nbformat.write(together, folder / "together.ipynb")
-    python = environment_like_colabs(folder)
-    papermill(python, wheel, folder / "content", folder / "together.ipynb", "out.ipynb")
+    papermill(environment_like_colabs(folder), wheel, folder / "content", folder / "together.ipynb", "out.ipynb")
     done = code_cells(folder / "content" / "out.ipynb")
     return {name: [cell for cell in done if cell["metadata"].get("chapter") == name] for name in NAMES}
 
@@ -146,6 +153,6 @@ def test_without_an_address_the_set_up_cell_says_what_to_do(colab, tmp_path):
     notebook = nbformat.read(PROJECT.notebook(NAMES[0]), as_version=4)
     (cell,) = [cell for cell in notebook["cells"] if "setup" in cell["metadata"].get("tags", [])]
     code = cell["source"].replace('repository = "', 'repository = "" and "')
-    done = subprocess.run([colab, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = python(colab, code, tmp_path, check=False)
     assert done.returncode == 1
     assert "pip install" in done.stderr
