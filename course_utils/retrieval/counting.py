@@ -34,8 +34,8 @@ def place_thresholds(values, lower, upper, offsets):
 
     Row `i` of the matrix `values` (infinity is above everything) has the thresholds ``offsets[i]:offsets[i + 1]``, at
     least one. Each is an interval, ascending within a row: a value below `lower`, which is finite, is surely below,
-    from `upper` on surely above. Returns how many values are below each `lower`, how many inside each interval, and rows
-    (ascending) and columns of those inside any interval of their row.
+    from `upper` on surely above. Returns how many values are below each `lower`, how many inside each interval, and
+    rows (ascending) and columns of the values inside any interval of their row.
 
     A histogram of equal cells settles most values; only those in a cell that an interval touches are compared.
     """
