@@ -50,12 +50,8 @@ def main():
         samplers = {
             "rejection sampler": (rejection_triplets(images, ids, BATCH, rng), 10),
             "triplet_batches": (triplet_batches(images, ids, **options), 300),
-            "triplet_batches, reused buffers": (triplet_batches(images, ids, **options, reuse_buffers=True), 300),
-            "pair_batches, reused buffers": (pair_batches(images, ids, **options, reuse_buffers=True), 300),
-            "PKBatches 64 x 2, reused buffers": (
-                PKBatches(images, ids, n_identities=64, n_images=2, rng=rng, reuse_buffers=True),
-                300,
-            ),
+            "pair_batches": (pair_batches(images, ids, **options), 300),
+            "PKBatches 64 x 2": (PKBatches(images, ids, n_identities=64, n_images=2, rng=rng), 300),
         }
         print(
             f"\n{N_IMAGES} images of {n_identities} identities, {SHAPE}, batches of {BATCH}; core milliseconds a batch"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from course_utils.errors import ArgumentError, check_choice, check_integer, check_number
+from course_utils.errors import ArgumentError, check_choice, check_integer, check_number, require
 
 __all__ = [
     "PKBatches",
@@ -40,7 +40,7 @@ class _IdentityIndex:
     paired: np.ndarray  # positions in order whose identity has two images or more
 
     @classmethod
-    def of(cls, function, images, ids):
+    def of(cls, images, ids):
         ids = np.asarray(ids)
         if ids.ndim != 1 or len(ids) != len(images):
             raise ArgumentError(
@@ -72,7 +72,7 @@ class _IdentityIndex:
         return place + self.size[identity] * (place >= self.start[identity])
 
 
-def pair_batches(images, ids, *, batch_size, rng, reuse_buffers=False):
+def pair_batches(images, ids, *, batch_size, rng):
     """Yield endless batches of image pairs, half of one identity, half of two.
 
     Parameters
@@ -85,8 +85,6 @@ def pair_batches(images, ids, *, batch_size, rng, reuse_buffers=False):
         Pairs in a batch, even.
     rng : numpy.random.Generator
         Source of the draws.
-    reuse_buffers : bool
-        Write every batch into the same arrays, which is faster; the batch before is then overwritten.
 
     Yields
     ------
@@ -114,38 +112,31 @@ def pair_batches(images, ids, *, batch_size, rng, reuse_buffers=False):
     batch_size = check_integer("batch_size", batch_size, minimum=2)
     if batch_size % 2:
         raise ArgumentError(f"batch_size is {batch_size}; it must be even")
-    _check_rng("pair_batches", rng)
-    return _pairs(images, _IdentityIndex.of("pair_batches", images, ids), batch_size, rng, reuse_buffers)
+    return _pairs(images, _IdentityIndex.of(images, ids), batch_size // 2, _check_rng(rng))
 
 
-def _pairs(images, index, batch_size, rng, reuse_buffers):
-    half = batch_size // 2
+def _pairs(images, index, half, rng):
     same = np.repeat(np.float32([1, 0]), half)
-    buffers = _buffers(images, 2, batch_size) if reuse_buffers else None
     while True:
         alike = index.paired[rng.integers(len(index.paired), size=half)]
         unlike = rng.integers(len(index.order), size=half)
         left = np.concatenate([alike, unlike])
         right = np.concatenate([index.positives(alike, rng), index.negatives(unlike, rng)])
-        yield *_gather(images, index.order[np.stack([left, right])], buffers), same.copy()
+        yield *images[index.order[np.stack([left, right])]], same.copy()
 
 
-def triplet_batches(images, ids, *, batch_size, rng, reuse_buffers=False):
+def triplet_batches(images, ids, *, batch_size, rng):
     """Yield endless batches of random triplets: anchor, positive, negative.
 
     Parameters
     ----------
-    images : ndarray, shape (n, ...)
-        Anything that can be indexed by image.
-    ids : array_like, shape (n,)
-        Identities; those with one image appear only as negatives.
+    images, ids
+        As in :func:`pair_batches`; identities with one image appear only as negatives.
     batch_size : int
         Triplets in a batch.
     rng : numpy.random.Generator
         Source of the draws. Anchors are uniform over the images that have a positive, positives over the
         anchor's identity without the anchor, negatives over all images of other identities.
-    reuse_buffers : bool
-        Write every batch into the same arrays, which is faster; the batch before is then overwritten.
 
     Yields
     ------
@@ -169,37 +160,31 @@ def triplet_batches(images, ids, *, batch_size, rng, reuse_buffers=False):
     """
     images = np.asarray(images)
     batch_size = check_integer("batch_size", batch_size, minimum=1)
-    _check_rng("triplet_batches", rng)
-    return _triplets(images, _IdentityIndex.of("triplet_batches", images, ids), batch_size, rng, reuse_buffers)
+    return _triplets(images, _IdentityIndex.of(images, ids), batch_size, _check_rng(rng))
 
 
-def _triplets(images, index, batch_size, rng, reuse_buffers):
-    buffers = _buffers(images, 3, batch_size) if reuse_buffers else None
+def _triplets(images, index, batch_size, rng):
     while True:
         anchors = index.paired[rng.integers(len(index.paired), size=batch_size)]
         positions = np.stack([anchors, index.positives(anchors, rng), index.negatives(anchors, rng)])
-        yield _gather(images, index.order[positions], buffers)
+        yield tuple(images[index.order[positions]])
 
 
 class PKBatches:
-    """Endless batches of P identities with K different images each, the food of batch-hard mining.
+    """Endless batches of P identities with K different images each, which batch-hard mining needs.
 
     Identities with fewer than K images are left out; `n_left_out` says how many.
 
     Parameters
     ----------
-    images : ndarray, shape (n, ...)
-        Anything that can be indexed by image.
-    ids : array_like, shape (n,)
-        Identities.
+    images, ids
+        As in :func:`pair_batches`.
     n_identities : int
         P, at least 2.
     n_images : int
         K, at least 2.
     rng : numpy.random.Generator
         Source of the draws: P different identities, then K different images of each, all equally likely.
-    reuse_buffers : bool
-        Write every batch into the same arrays, which is faster; the batch before is then overwritten.
 
     Attributes
     ----------
@@ -224,13 +209,13 @@ class PKBatches:
     ((4, 1), [5, 5, 6, 6])
     """
 
-    def __init__(self, images, ids, *, n_identities, n_images, rng, reuse_buffers=False):
+    def __init__(self, images, ids, *, n_identities, n_images, rng):
         self._images = np.asarray(images)
         self._ids = np.asarray(ids)
         self._n_identities = check_integer("n_identities", n_identities, minimum=2)
         self._n_images = check_integer("n_images", n_images, minimum=2)
-        self._rng = _check_rng("PKBatches", rng)
-        self._index = _IdentityIndex.of("PKBatches", self._images, self._ids)
+        self._rng = _check_rng(rng)
+        self._index = _IdentityIndex.of(self._images, self._ids)
         self._eligible = np.flatnonzero(self._index.size >= n_images)
         self.batch_size = self._n_identities * self._n_images
         self.n_left_out = len(self._index.size) - len(self._eligible)
@@ -239,7 +224,6 @@ class PKBatches:
                 f"{len(self._eligible)} identities have at least {n_images} images; n_identities is "
                 f"{n_identities}, so at least as many must"
             )
-        self._buffers = _buffers(self._images, 1, self.batch_size) if reuse_buffers else None
 
     def __iter__(self):
         return self
@@ -250,12 +234,12 @@ class PKBatches:
         chosen = self._eligible[chosen]
         places = _distinct(self._index.size[chosen], self._n_images, self._rng)
         picked = self._index.order[(self._index.start[chosen, None] + places).ravel()]
-        return _gather(self._images, picked[None], self._buffers)[0], self._ids[picked]
+        return self._images[picked], self._ids[picked]
 
 
 def _distinct(sizes, count, rng):
     """Draw for each size `count` different integers below it, every set equally likely (Floyd's method)."""
-    picked = np.empty((len(sizes), count), np.int64)
+    picked = np.empty((len(sizes), count), np.intp)
     for column in range(count):
         last = sizes - count + column
         drawn = rng.integers(last + 1)
@@ -264,20 +248,8 @@ def _distinct(sizes, count, rng):
     return picked
 
 
-def _buffers(images, roles, batch_size):
-    return np.empty((roles, batch_size, *images.shape[1:]), images.dtype)
-
-
-def _gather(images, indices, buffers):
-    """Return one array of images for each row of indices."""
-    if buffers is None:
-        return tuple(images[indices])
-    # With mode="clip" NumPy writes into the buffer directly; no index is out of range.
-    return tuple(np.take(images, indices, axis=0, out=buffers, mode="clip"))
-
-
-def triplet_loss(anchor, positive, negative, *, margin=1.0, squared=False, reduction="mean"):
-    """Return the triplet loss ``max(d(a, p) - d(a, n) + margin, 0)``, or its soft form.
+def triplet_loss(anchor, positive, negative, *, margin=1.0):
+    """Return the mean triplet loss, ``max(d(a, p) - d(a, n) + margin, 0)`` or its soft form; d is euclidean.
 
     Parameters
     ----------
@@ -286,32 +258,26 @@ def triplet_loss(anchor, positive, negative, *, margin=1.0, squared=False, reduc
     margin : float or "soft"
         By how much the negative is to be farther away; ``"soft"`` is ``log(1 + exp(d(a, p) - d(a, n)))``
         (Hermans et al. 2017), which has no margin to choose and never quite stops pulling.
-    squared : bool
-        Use squared euclidean distances, as Schroff et al. (2015) do.
-    reduction : {"mean", "sum", "none"}
-        Over triplets.
 
     Returns
     -------
     tensor
-        A scalar, or with ``"none"`` of shape (n,).
+        A scalar.
 
     Raises
     ------
     ArgumentError
-        If `margin` is negative, or an option is unknown.
+        If `margin` is negative, or another word.
 
     Examples
     --------
     >>> float(triplet_loss([[0.0, 0.0]], [[3.0, 4.0]], [[5.5, 0.0]], margin=1.0))
     0.5
     """
-    _check_loss("triplet_loss", margin, reduction)
-    from keras import ops
-
-    anchor, positive, negative = (ops.convert_to_tensor(x) for x in (anchor, positive, negative))
-    loss = _hinge(_distance(anchor, positive, squared) - _distance(anchor, negative, squared), margin)
-    return _reduce(loss, ops.ones_like(loss), reduction)
+    _check_margin(margin)
+    ops = require("keras", "course").ops
+    loss = _hinge(*(ops.convert_to_tensor(x) for x in (anchor, positive, negative)), margin)
+    return _mean(loss, ops.ones_like(loss))
 
 
 def batch_hard_triplets(embeddings, ids):
@@ -338,15 +304,14 @@ def batch_hard_triplets(embeddings, ids):
     >>> np.array(positive).tolist(), np.array(negative).tolist(), np.array(valid).tolist()
     ([2, 2, 0, 0], [3, 3, 3, 2], [True, True, True, False])
     """
-    from keras import ops
-
+    ops = require("keras", "course").ops
     distances, same, different = _batch_relations(embeddings, ids)
     positive = ops.argmax(ops.where(same, distances, -1.0), axis=1)
     negative = ops.argmin(ops.where(different, distances, np.inf), axis=1)
     return positive, negative, ops.logical_and(ops.any(same, axis=1), ops.any(different, axis=1))
 
 
-def semi_hard_triplets(embeddings, ids, *, margin=1.0, squared=False):
+def semi_hard_triplets(embeddings, ids, *, margin=1.0):
     """Find for each anchor and positive the nearest negative that is farther than the positive (Schroff et al. 2015).
 
     Only a negative within the margin counts: ``d(a, p) < d(a, n) < d(a, p) + margin``. Memory grows with the cube of
@@ -354,14 +319,10 @@ def semi_hard_triplets(embeddings, ids, *, margin=1.0, squared=False):
 
     Parameters
     ----------
-    embeddings : tensor, shape (n, n_features)
-        One batch, such as :class:`PKBatches` gives.
-    ids : tensor of int, shape (n,)
-        Identities.
+    embeddings, ids
+        As in :func:`batch_hard_triplets`.
     margin : float or "soft"
         As in :func:`triplet_loss`; ``"soft"`` has no margin, so all negatives farther than the positive count.
-    squared : bool
-        Compare squared distances.
 
     Returns
     -------
@@ -381,12 +342,10 @@ def semi_hard_triplets(embeddings, ids, *, margin=1.0, squared=False):
     >>> np.argwhere(np.array(valid)).tolist(), int(negative[0, 1])
     ([[0, 1]], 2)
     """
-    from keras import ops
-
-    _check_loss("semi_hard_triplets", margin, "none")
+    ops = require("keras", "course").ops
+    _check_margin(margin)
     distances, same, different = _batch_relations(embeddings, ids)
-    if not squared:
-        distances = ops.sqrt(distances)
+    distances = ops.sqrt(distances)
     to_positive, to_negative = distances[:, :, None], distances[:, None, :]
     eligible = ops.logical_and(different[:, None, :], to_negative > to_positive)
     if margin != "soft":
@@ -397,8 +356,7 @@ def semi_hard_triplets(embeddings, ids, *, margin=1.0, squared=False):
 
 def _batch_relations(embeddings, ids):
     """Return squared distances, and which pairs are of one identity (not with oneself) and of two."""
-    from keras import ops
-
+    ops = require("keras", "course").ops
     # Mining chooses, it does not teach: no gradient flows through the choice.
     embeddings = ops.stop_gradient(ops.convert_to_tensor(embeddings))
     ids = ops.reshape(ops.convert_to_tensor(ids), (-1,))
@@ -410,7 +368,7 @@ def _batch_relations(embeddings, ids):
 
 
 class SiameseTrainer:
-    """Train an embedding network with triplets through Keras' own ``fit``.
+    """Train an embedding network with triplets through Keras' own ``fit``; embeddings are scaled to length 1.
 
     Parameters
     ----------
@@ -420,10 +378,6 @@ class SiameseTrainer:
         ``"random"`` takes batches of :func:`triplet_batches`, the others those of :class:`PKBatches`.
     margin : float or "soft"
         As in :func:`triplet_loss`.
-    squared : bool
-        As in :func:`triplet_loss`.
-    normalise : bool
-        Scale embeddings to length 1, in training and in :meth:`embed`.
     optimizer : str or keras.optimizers.Optimizer
         As in ``keras.Model.compile``.
 
@@ -451,24 +405,21 @@ class SiameseTrainer:
     (3, (8, 2))
     """
 
-    def __init__(self, branch, *, mining="batch_hard", margin=1.0, squared=False, normalise=True, optimizer="rmsprop"):
-        import keras
-
+    def __init__(self, branch, *, mining="batch_hard", margin=1.0, optimizer="rmsprop"):
+        keras = require("keras", "course")
         self.mining = check_choice("mining", mining, MINING)
-        _check_loss("SiameseTrainer", margin, "mean")
+        _check_margin(margin)
         shape = branch.output_shape
         if not isinstance(shape, tuple) or len(shape) != 2:
             raise ArgumentError(f"branch returns shape {shape}; it must return (None, n_features)")
         inputs = keras.Input(branch.input_shape[1:])
-        outputs = branch(inputs)
-        if normalise:
-            outputs = keras.layers.UnitNormalization(name="unit_length")(outputs)
+        outputs = keras.layers.UnitNormalization(name="unit_length")(branch(inputs))
         self.model = keras.Model(inputs, outputs, name="siamese")
-        self.model.compile(optimizer=optimizer, loss=_loss_type()(mining, margin, squared))
+        self.model.compile(optimizer=optimizer, loss=_loss_type()(mining, margin))
         # Else the optimizer gets its variables in the middle of the first step, and TensorFlow traces that step twice.
         self.model.optimizer.build(self.model.trainable_variables)
 
-    def fit(self, batches, *, steps_per_epoch, epochs=1, validation_batches=None, validation_steps=None, **options):
+    def fit(self, batches, *, steps_per_epoch, epochs=1, **options):
         """Train on an endless supply of batches.
 
         Parameters
@@ -477,11 +428,6 @@ class SiameseTrainer:
             From :func:`triplet_batches` for ``"random"``, from :class:`PKBatches` for the others.
         steps_per_epoch, epochs : int
             As in ``keras.Model.fit``.
-        validation_batches : iterator, optional
-            Batches of *other identities*: how well a network knows the people it was trained on says nothing about
-            strangers.
-        validation_steps : int, optional
-            Needed with `validation_batches`.
         **options
             Any other option of ``keras.Model.fit``: ``verbose``, ``callbacks=[keras.callbacks.TensorBoard(...)]``.
 
@@ -492,40 +438,27 @@ class SiameseTrainer:
         Raises
         ------
         ArgumentError
-            If the batches are not of the kind that the mining needs, or `validation_steps` is missing.
+            If the batches are not of the kind that the mining needs.
         """
         options = {"shuffle": False} | options  # batches come shuffled
-        if validation_batches is not None:
-            validation_steps = check_integer("validation_steps", validation_steps, minimum=1)
-            options |= {
-                "validation_data": self._stream("validation_batches", validation_batches),
-                "validation_steps": validation_steps,
-            }
-        return self.model.fit(
-            self._stream("batches", batches), steps_per_epoch=steps_per_epoch, epochs=epochs, **options
-        )
-
-    def _stream(self, name, batches):
-        """Return a generator of what Keras wants, images and labels; the first batch is checked now."""
-        n_arrays = 3 if self.mining == "random" else 2
+        n_arrays, needed = (3, "triplet_batches") if self.mining == "random" else (2, "PKBatches")
         batches = iter(batches)
         first = next(batches)
         if len(first) != n_arrays:
-            needed = "triplet_batches" if self.mining == "random" else "PKBatches"
             raise ArgumentError(
-                f"{name} gives {len(first)} arrays a batch; mining {self.mining!r} needs the {n_arrays} that "
+                f"batches gives {len(first)} arrays per batch; mining {self.mining!r} needs the {n_arrays} that "
                 f"{needed} gives"
             )
-        return (self._as_example(batch) for batch in itertools.chain([first], batches))
+        examples = (self._as_example(batch) for batch in itertools.chain([first], batches))
+        return self.model.fit(examples, steps_per_epoch=steps_per_epoch, epochs=epochs, **options)
 
     def _as_example(self, batch):
-        # Copies: backends may keep the array's memory, and the sampler may reuse it.
         if self.mining == "random":
             images = np.concatenate(batch)
             return images, np.zeros(len(images), np.int32)
         images, ids = batch
         # Keras turns labels into float32, which cannot tell large ids apart; small ones it can.
-        return np.array(images), np.unique(ids, return_inverse=True)[1].astype(np.int32)
+        return np.asarray(images), np.unique(ids, return_inverse=True)[1].astype(np.int32)
 
     def embed(self, images, *, batch_size=256):
         """Return the embeddings of images.
@@ -540,7 +473,7 @@ class SiameseTrainer:
         Returns
         -------
         ndarray of float32, shape (n, n_features)
-            Of length 1 if the trainer normalises.
+            Of length 1.
         """
         return np.asarray(self.model.predict(np.asarray(images), batch_size=batch_size, verbose=0))
 
@@ -548,70 +481,60 @@ class SiameseTrainer:
 @functools.cache
 def _loss_type():
     """Define the Keras loss on first use, so that importing this module does not import Keras."""
-    import keras
-    from keras import ops
+    keras = require("keras", "course")
+    ops = keras.ops
 
     class TripletLoss(keras.losses.Loss):
         """Triplet loss of a batch of embeddings; the labels are identities, and not read for random triplets."""
 
-        def __init__(self, mining, margin, squared):
+        def __init__(self, mining, margin):
             super().__init__(name="triplet_loss")
-            self.mining, self.margin, self.squared = mining, margin, squared
+            self.mining, self.margin = mining, margin
 
         def call(self, ids, embeddings):
-            options = {"margin": self.margin, "squared": self.squared}
             if self.mining == "random":
-                return triplet_loss(*ops.split(embeddings, 3), **options)
+                return triplet_loss(*ops.split(embeddings, 3), margin=self.margin)
             if self.mining == "batch_hard":
                 anchor = embeddings
                 positive, negative, valid = batch_hard_triplets(embeddings, ids)
                 positive = ops.take(embeddings, positive, axis=0)
             else:
                 anchor, positive = embeddings[:, None], embeddings[None]
-                negative, valid = semi_hard_triplets(embeddings, ids, **options)
+                negative, valid = semi_hard_triplets(embeddings, ids, margin=self.margin)
             negative = ops.take(embeddings, negative, axis=0)
-            to_positive, to_negative = (_distance(anchor, other, self.squared) for other in (positive, negative))
-            return _reduce(_hinge(to_positive - to_negative, self.margin), valid, "mean")
+            return _mean(_hinge(anchor, positive, negative, self.margin), valid)
 
     return TripletLoss
 
 
-def _distance(a, b, squared):
-    from keras import ops
-
-    distance = ops.sum(ops.square(a - b), axis=-1)
-    if squared:
-        return distance
-    # The root has no slope at 0: below the floor the gradient is 0 instead of NaN.
-    return ops.sqrt(ops.maximum(distance, 1e-14))
-
-
-def _hinge(excess, margin):
-    from keras import ops
-
+def _hinge(anchor, positive, negative, margin):
+    """Return the loss of each triplet."""
+    ops = require("keras", "course").ops
+    excess = _distance(anchor, positive) - _distance(anchor, negative)
     return ops.softplus(excess) if margin == "soft" else ops.relu(excess + margin)
 
 
-def _reduce(loss, weights, reduction):
-    """Sum or average the losses whose weight is not zero."""
-    from keras import ops
+def _distance(a, b):
+    ops = require("keras", "course").ops
+    # The root has no slope at 0: below the floor the gradient is 0 instead of NaN.
+    return ops.sqrt(ops.maximum(ops.sum(ops.square(a - b), axis=-1), 1e-14))
 
+
+def _mean(loss, weights):
+    """Average the losses whose weight is not zero."""
+    ops = require("keras", "course").ops
     weights = ops.cast(weights, loss.dtype)
-    if reduction == "none":
-        return loss * weights
-    total = ops.sum(loss * weights)
-    return total if reduction == "sum" else total / ops.maximum(ops.sum(weights), 1.0)
+    return ops.sum(loss * weights) / ops.maximum(ops.sum(weights), 1.0)
 
 
-def _check_loss(function, margin, reduction):
-    check_choice("reduction", reduction, ["mean", "sum", "none"])
+def _check_margin(margin):
     if isinstance(margin, str):
         check_choice("margin", margin, ["soft"])
     else:
         check_number("margin", margin, minimum=0)
 
 
-def _check_rng(function, rng):
+def _check_rng(rng):
     if not isinstance(rng, np.random.Generator):
         raise ArgumentError(f"rng is {rng!r}; it must be a numpy.random.Generator, such as np.random.default_rng(0)")
     return rng

@@ -34,8 +34,8 @@ def place_thresholds(values, lower, upper, offsets):
 
     Row `i` of the matrix `values` (infinity is above everything) has the thresholds ``offsets[i]:offsets[i + 1]``, at
     least one. Each is an interval, ascending within a row: a value below `lower`, which is finite, is surely below,
-    from `upper` on surely above. Returns how many values are below each `lower`, and rows (ascending) and columns of
-    those inside any interval of their row.
+    from `upper` on surely above. Returns how many values are below each `lower`, how many inside each interval, and
+    rows (ascending) and columns of the values inside any interval of their row.
 
     A histogram of equal cells settles most values; only those in a cell that an interval touches are compared.
     """
@@ -67,7 +67,7 @@ def place_thresholds(values, lower, upper, offsets):
     start, below_lower = sorted_rows.below(lower, owner)
     stop, _ = sorted_rows.below(upper, owner)
     pending = unsettled[sorted_rows.positions(_covered(start, stop, len(rows)))]
-    return below + below_lower, np.divmod(pending, n_columns)
+    return below + below_lower, stop - start, np.divmod(pending, n_columns)
 
 
 def _cells(values, first, last, scale, base, n_cells):

@@ -173,6 +173,8 @@ class _Screen:
 class _ScreenedBlock:
     """Gallery items at the positions `items`, with approximate distances from the probes and a bound on their error."""
 
+    is_exact = False
+
     def __init__(self, features, probes, items, screen, buffer):
         self.items = items
         self._features, self._probes, self._screen, self._buffer = features, probes, screen, buffer
@@ -311,6 +313,8 @@ class Matrix:
 
 class _GivenBlock:
     """Given distances; as :class:`_ScreenedBlock`, but nothing is approximate."""
+
+    is_exact = True
 
     def __init__(self, matrix, probes, items):
         self.items = np.arange(matrix.shape[1]) if items is None else items

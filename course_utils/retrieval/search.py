@@ -199,9 +199,9 @@ def _count(offsets, thresholds, block, rows, values, own):
     local, thresholds = offsets[rows.start : rows.stop + 1] - cut.start, thresholds[cut]
     owner = np.repeat(np.arange(len(values)), np.diff(local))
     lower, upper = block.bounds(rows.start + owner, thresholds)
-    nearer, (near_rows, items) = place_thresholds(values, lower, upper, local)
-    if not len(items):
-        return rows, nearer, 0
+    nearer, within, (near_rows, items) = place_thresholds(values, lower, upper, local)
+    if not len(items) or (block.is_exact and (lower == thresholds).all()):
+        return rows, nearer, within
     screened = SortedRows(values[near_rows, items], near_rows)
     exact = SortedRows(block.exact(rows.start + near_rows, items, values.size), near_rows)
     _, strictly = exact.below(thresholds, owner)

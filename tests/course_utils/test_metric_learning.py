@@ -46,10 +46,10 @@ ragged_ids = st.lists(st.integers(0, 5), min_size=3, max_size=20).filter(
 
 
 @settings(max_examples=60, deadline=None)
-@given(ids=ragged_ids, seed=st.integers(0, 1000), reuse=st.booleans())
-def test_triplets_are_of_the_right_identities(ids, seed, reuse):
+@given(ids=ragged_ids, seed=st.integers(0, 1000))
+def test_triplets_are_of_the_right_identities(ids, seed):
     ids = np.array(ids)
-    batches = triplet_batches(numbered(ids), ids, batch_size=32, rng=np.random.default_rng(seed), reuse_buffers=reuse)
+    batches = triplet_batches(numbered(ids), ids, batch_size=32, rng=np.random.default_rng(seed))
     for anchor, positive, negative in islice(batches, 3):
         anchor, positive, negative = drawn(anchor), drawn(positive), drawn(negative)
         assert (ids[anchor] == ids[positive]).all()
@@ -73,10 +73,10 @@ def test_triplets_are_drawn_evenly():
 
 
 @settings(max_examples=60, deadline=None)
-@given(ids=ragged_ids, seed=st.integers(0, 1000), reuse=st.booleans())
-def test_pairs_are_balanced(ids, seed, reuse):
+@given(ids=ragged_ids, seed=st.integers(0, 1000))
+def test_pairs_are_balanced(ids, seed):
     ids = np.array(ids)
-    batches = pair_batches(numbered(ids), ids, batch_size=16, rng=np.random.default_rng(seed), reuse_buffers=reuse)
+    batches = pair_batches(numbered(ids), ids, batch_size=16, rng=np.random.default_rng(seed))
     for left, right, same in islice(batches, 3):
         left, right = drawn(left), drawn(right)
         assert same.sum() == 8
@@ -112,18 +112,14 @@ def test_pk_sets_are_drawn_evenly():
     assert max(abs(np.array(counts) - 500)) < 100
 
 
-def test_the_same_rng_gives_the_same_batches_and_buffers_are_reused_only_on_request():
+def test_the_same_rng_gives_the_same_batches_in_arrays_of_their_own():
     ids = np.repeat(np.arange(5), 3)
 
-    def batches(reuse):
-        return triplet_batches(numbered(ids), ids, batch_size=8, rng=np.random.default_rng(1), reuse_buffers=reuse)
+    def batches():
+        return triplet_batches(numbered(ids), ids, batch_size=8, rng=np.random.default_rng(1))
 
-    fresh = [np.stack(batch) for batch in islice(batches(False), 4)]
-    reused = [np.stack(batch) for batch in islice(batches(True), 4)]  # stacked before the next one is drawn
-    np.testing.assert_array_equal(fresh, reused)
-    kept = list(islice(batches(True), 2))
-    assert np.shares_memory(kept[0][0], kept[1][0])
-    kept = list(islice(batches(False), 2))
+    np.testing.assert_array_equal(*([np.stack(batch) for batch in islice(batches(), 4)] for _ in range(2)))
+    kept = list(islice(batches(), 2))
     assert not np.shares_memory(kept[0][0], kept[1][0])
 
 
@@ -154,23 +150,18 @@ def test_samplers_check_their_options_at_once():
 # --- Losses -------------------------------------------------------------------------------------------------------
 
 
-def brute_force_loss(a, p, n, margin, squared):
-    to_positive, to_negative = ((a - p) ** 2).sum(), ((a - n) ** 2).sum()
-    if not squared:
-        to_positive, to_negative = np.sqrt(to_positive), np.sqrt(to_negative)
-    excess = to_positive - to_negative
+def brute_force_loss(a, p, n, margin):
+    excess = np.linalg.norm(a - p) - np.linalg.norm(a - n)
     return np.log1p(np.exp(excess)) if margin == "soft" else max(excess + margin, 0)
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.3, 1.0, "soft"])
-@pytest.mark.parametrize("squared", [False, True])
-def test_triplet_loss_agrees_with_brute_force(margin, squared):
+def test_triplet_loss_agrees_with_brute_force(margin):
     anchor, positive, negative = np.random.default_rng(3).standard_normal((3, 20, 4)).astype(np.float32)
-    expected = [brute_force_loss(*row, margin, squared) for row in zip(anchor, positive, negative, strict=True)]
+    expected = [brute_force_loss(*row, margin) for row in zip(anchor, positive, negative, strict=True)]
     assert np.count_nonzero(expected) > 0
-    for reduction, value in (("none", expected), ("sum", sum(expected)), ("mean", np.mean(expected))):
-        loss = triplet_loss(anchor, positive, negative, margin=margin, squared=squared, reduction=reduction)
-        np.testing.assert_allclose(to_numpy(loss), value, rtol=1e-5, atol=1e-6)
+    loss = triplet_loss(anchor, positive, negative, margin=margin)
+    np.testing.assert_allclose(to_numpy(loss), np.mean(expected), rtol=1e-5, atol=1e-6)
 
 
 def batch(seed, n=12, n_ids=4):
@@ -193,12 +184,10 @@ def test_batch_hard_agrees_with_brute_force(seed):
 
 
 @pytest.mark.parametrize("margin", [0.2, 1.0, "soft"])
-@pytest.mark.parametrize("squared", [False, True])
-def test_semi_hard_agrees_with_brute_force(margin, squared):
+def test_semi_hard_agrees_with_brute_force(margin):
     embeddings, ids = batch(1)
-    negative, valid = map(to_numpy, semi_hard_triplets(embeddings, ids, margin=margin, squared=squared))
-    distances = ((embeddings[:, None] - embeddings) ** 2).sum(axis=2)
-    distances = distances if squared else np.sqrt(distances)
+    negative, valid = map(to_numpy, semi_hard_triplets(embeddings, ids, margin=margin))
+    distances = np.sqrt(((embeddings[:, None] - embeddings) ** 2).sum(axis=2))
     limit = np.inf if margin == "soft" else margin
     found = 0
     for a in range(len(ids)):
@@ -216,25 +205,24 @@ def test_semi_hard_agrees_with_brute_force(margin, squared):
 
 
 @pytest.mark.parametrize("margin", [0.5, "soft"])
-@pytest.mark.parametrize("squared", [False, True])
 @pytest.mark.parametrize("mining", ["random", "batch_hard", "semi_hard"])
-def test_the_trained_loss_agrees_with_brute_force(mining, margin, squared):
+def test_the_trained_loss_agrees_with_brute_force(mining, margin):
     import keras
 
     branch = keras.Sequential([keras.Input((3,)), keras.layers.Activation("linear")])
-    trainer = SiameseTrainer(branch, mining=mining, margin=margin, squared=squared, normalise=False)
+    trainer = SiameseTrainer(branch, mining=mining, margin=margin)
     embeddings, ids = batch(2)
-    options = {"margin": margin, "squared": squared}
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     if mining == "random":
         triplets = list(zip(embeddings[:4], embeddings[4:8], embeddings[8:], strict=True))
     elif mining == "batch_hard":
         rows = zip(*map(to_numpy, batch_hard_triplets(embeddings, ids)), strict=True)
         triplets = [embeddings[[a, p, n]] for a, (p, n, valid) in enumerate(rows) if valid]
     else:
-        negative, valid = map(to_numpy, semi_hard_triplets(embeddings, ids, **options))
+        negative, valid = map(to_numpy, semi_hard_triplets(embeddings, ids, margin=margin))
         triplets = [embeddings[[a, p, negative[a, p]]] for a, p in np.argwhere(valid)]
     assert len(triplets) > 3
-    expected = np.mean([brute_force_loss(*triplet, margin, squared) for triplet in triplets])
+    expected = np.mean([brute_force_loss(*triplet, margin) for triplet in triplets])
     assert trainer.model.evaluate(embeddings, ids, batch_size=12, verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
@@ -275,7 +263,6 @@ def top_1(features, ids):
         probe_cameras=cameras,
         gallery_cameras=cameras,
         protocol="cross_camera",
-        distractor_id=None,
     ).top(1)
 
 
@@ -293,23 +280,19 @@ def test_training_makes_retrieval_of_unseen_identities_much_better(mining, tmp_p
     trainer = SiameseTrainer(branch, mining=mining, margin=0.5, optimizer=keras.optimizers.Adam(0.01))
     untrained = top_1(trainer.embed(x_test), test_ids)
     if mining == "random":
-        batches = triplet_batches(x_train, train_ids, batch_size=64, rng=rng, reuse_buffers=True)
-        checks = triplet_batches(x_test, test_ids, batch_size=64, rng=rng)
+        batches = triplet_batches(x_train, train_ids, batch_size=64, rng=rng)
     else:
-        batches = PKBatches(x_train, train_ids, n_identities=16, n_images=4, rng=rng, reuse_buffers=True)
-        checks = PKBatches(x_test, test_ids, n_identities=16, n_images=4, rng=rng)
+        batches = PKBatches(x_train, train_ids, n_identities=16, n_images=4, rng=rng)
     history = trainer.fit(
         batches,
         steps_per_epoch=40,
         epochs=5,
-        validation_batches=checks,
-        validation_steps=2,
         verbose=0,
         callbacks=[keras.callbacks.TensorBoard(tmp_path / "logs")],
     )
     assert untrained < 0.4
     assert top_1(trainer.embed(x_test), test_ids) > untrained + 0.4
-    assert len(history.history["val_loss"]) == 5
+    assert len(history.history["loss"]) == 5
     assert list((tmp_path / "logs" / "train").iterdir())
     np.testing.assert_allclose(np.linalg.norm(trainer.embed(x_test), axis=1), 1, rtol=1e-5)
 
@@ -337,14 +320,9 @@ def test_trainer_names_what_does_not_fit():
         SiameseTrainer(branch, margin="hard")
     with pytest.raises(ArgumentError, match="margin is -1"):
         triplet_loss(images, images, images, margin=-1)
-    with pytest.raises(ArgumentError, match="reduction is 'max'"):
-        triplet_loss(images, images, images, reduction="max")
     trainer = SiameseTrainer(branch, mining="batch_hard")
-    with pytest.raises(ArgumentError, match="gives 3 arrays a batch; mining 'batch_hard' needs the 2"):
+    with pytest.raises(ArgumentError, match="gives 3 arrays per batch; mining 'batch_hard' needs the 2"):
         trainer.fit(triplet_batches(images, ids, batch_size=4, rng=rng), steps_per_epoch=1)
-    batches = PKBatches(images, ids, n_identities=2, n_images=2, rng=rng)
-    with pytest.raises(ArgumentError, match="validation_steps is None"):
-        trainer.fit(batches, steps_per_epoch=1, validation_batches=batches)
     with pytest.raises(ArgumentError, match="branch returns shape"):
         SiameseTrainer(keras.Sequential([keras.Input((3, 2)), keras.layers.Dense(2)]))
 

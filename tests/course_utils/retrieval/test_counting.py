@@ -33,12 +33,12 @@ def test_placing_thresholds_agrees_with_comparing_everything(seed, n_rows, n_col
     finite = np.append(values[np.isfinite(values)], dtype(0))
     lower = np.concatenate([np.sort(rng.choice(finite, count)) for count in counts])
     upper = np.nextafter(lower + dtype(rng.choice([0, 0.1])), dtype(np.inf))
-    below, (rows, columns) = place_thresholds(values, lower, upper, offsets)
+    below, within, (rows, columns) = place_thresholds(values, lower, upper, offsets)
     inside = np.zeros(values.shape, bool)
     for threshold, row in enumerate(np.repeat(np.arange(n_rows), counts)):
         is_below = values[row] < lower[threshold]
         is_within = ~is_below & (values[row] < upper[threshold])
-        assert below[threshold] == is_below.sum()
+        assert (below[threshold], within[threshold]) == (is_below.sum(), is_within.sum())
         inside[row] |= is_within
     assert (np.diff(rows) >= 0).all()
     assert len(rows) == inside.sum()
