@@ -96,7 +96,7 @@ def record(name=None, /, *values, unit=None, **context):
     ----------
     name : str
         Lower-case letters, digits and underscores. The text shows it with ``{glue:text}`name:.3f```.
-    value : float, int, bool, str or sequence of float
+    *values : float, int, bool, str or sequence of float
         What was measured, of Python or NumPy. Numbers must be finite.
     unit : str, optional
         The unit, ``"s"`` for instance. Shares and counts have none.
