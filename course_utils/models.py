@@ -539,7 +539,7 @@ def describe(model):
     """
     pd = require("pandas", "course")
     rows = []
-    for layer in _flat_layers(model):
+    for layer in flat_layers(model):
         shape = tuple(layer.output.shape[1:])
         rows.append(
             {
@@ -555,11 +555,11 @@ def describe(model):
     return pd.DataFrame(rows).set_index("layer")
 
 
-def _flat_layers(model):
+def flat_layers(model):
     """The layers from input to output; a network inside the network gives its own, less its input."""
     for layer in model.layers:
         if hasattr(layer, "layers"):
-            yield from (inner for inner in _flat_layers(layer) if type(inner).__name__ != "InputLayer")
+            yield from (inner for inner in flat_layers(layer) if type(inner).__name__ != "InputLayer")
         else:
             yield layer
 

@@ -63,9 +63,9 @@ def show_architecture(model):
     embedding: Dense 128, relu, output 128, 100,480 parameters, after flatten. logits: Dense 10, output 10,
     1,290 parameters, after embedding.
     """
-    from course_utils.models import describe  # needs Keras, as the other figures do not
+    from course_utils.models import describe, flat_layers  # needs Keras, as the other figures do not
 
-    sources = _sources(_flat_layers(model))
+    sources = _sources(flat_layers(model))
     main = _longest_path(sources)
     branched = sum(map(len, sources.values())) >= len(sources)
     parts, words, boxes, above, top = [], [f"{model.name}, {model.count_params():,} parameters."], {}, {}, _MARGIN
@@ -88,15 +88,6 @@ def show_architecture(model):
         f'<desc id="desc-{key}">{html.escape(text)}</desc>'
     )
     return Diagram("\n".join([head, *parts, "</svg>"]), text)
-
-
-def _flat_layers(model):
-    """The layers from input to output; a network inside the network gives its own, less its input."""
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            yield from (inner for inner in _flat_layers(layer) if type(inner).__name__ != "InputLayer")
-        else:
-            yield layer
 
 
 def _sources(layers):
