@@ -31,6 +31,7 @@ __all__ = [
     "regroup",
     "search_folders",
     "split_validation",
+    "stratified_order",
     "verify",
 ]
 
