@@ -27,6 +27,7 @@ import psutil
 from book_runner.answers import NOTE_TAG, with_notes
 from book_runner.plan import stale_reasons
 from book_runner.project import (
+    commit_of_results,
     cores,
     digest,
     machine,
@@ -246,7 +247,10 @@ def keep(project, job, run):
             place.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{job.name}.", dir=executed.parent))
         try:
-            record = _record(job, run(folder, log), folder)
+            # A commit made while it runs is not what made it.
+            commit = commit_of_results(project)
+            record = _record(job, run(folder, log), folder) | {"commit": commit}
+            record_validator().validate(record)
             record_file.unlink(missing_ok=True)
             for left, target in ((folder / job.name, project.artefacts(*job.place)), (_output(job, folder), executed)):
                 if target.is_dir():
@@ -358,7 +362,7 @@ def _environment(job):
 def _record(job, said, folder):
     notebook, executed_sha256 = _read_output(_output(job, folder))
     parts = said.get("parts", job.parts)
-    record = {
+    return {
         "schema": 1,
         "name": job.name,
         "profile": job.profile,
@@ -375,8 +379,6 @@ def _record(job, said, folder):
         "environment": said.get("environment") or machine(),
         **_gather(notebook),
     }
-    record_validator().validate(record)
-    return record
 
 
 def _read_output(path):

@@ -9,6 +9,7 @@ import importlib.resources
 import json
 import os
 import platform
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from course_utils.results import METADATA_KEY
 
 __all__ = [
     "Project",
+    "commit_of_results",
     "cores",
     "digest",
     "find_project",
@@ -34,6 +36,16 @@ __all__ = [
 
 _LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "jax", "torch", "numpy", "scipy", "scikit-learn",
               "opencv-python-headless", "matplotlib", "papermill", "jupyter-book")  # fmt: skip
+
+
+# What decides on a notebook's cells, how they are run, and what is recorded of them.
+_MAKE_RESULTS = (
+    "notebooks",
+    "course_utils",
+    ":!course_utils/weights.toml",
+    "requirements.lock",
+    *(f"book_runner/{name}.py" for name in ("answers", "execute", "kernel", "plan", "project", "worker")),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +115,20 @@ def find_project(start=None):
         if (folder / "_toc.yml").is_file() and (folder / "notebooks").is_dir():
             return Project(folder)
     raise RunnerError(f"{start} is in no book: neither it nor a folder above holds _toc.yml and notebooks/")
+
+
+def commit_of_results(project):
+    """Return the commit that holds all that makes results as it is now; None if there is no such commit."""
+
+    # Results of files that no commit holds could not be made again by anybody.
+    command = ["git", "status", "--branch", "--untracked-files=no", "--porcelain=v2", "--"]
+    try:
+        told = subprocess.run([*command, *_MAKE_RESULTS], cwd=project.root, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # without Git
+        return None
+    lines = [line.split() for line in told.stdout.splitlines()]
+    heads = [line[2] for line in lines if line[:2] == ["#", "branch.oid"] and line[2] != "(initial)"]
+    return heads[0] if heads and all(line[0] == "#" for line in lines) else None
 
 
 def cores():

@@ -27,6 +27,7 @@ __all__ = [
     "results",
     "retrieval",
     "training",
+    "weights",
 ]
 
 

@@ -13,7 +13,7 @@ FLOORS = {
     "course_utils": [
         "errors",
         "images datasets convolution augment",
-        "training models metric_learning evaluation retrieval",
+        "training models weights metric_learning evaluation retrieval",
         "results plots projector interactive",
         "exercises",
     ],
