@@ -5,6 +5,7 @@ sources themselves never hold outputs.
 """
 
 import copy
+import json
 
 import nbformat
 import yaml
@@ -34,6 +35,8 @@ def stage(project, profile="quick"):
         notebook = _staged_notebook(project, profile, name, records[name], references[name])
         files[f"notebooks/{name}.ipynb"] = nbformat.writes(notebook).encode()
         titles[name] = notebook["cells"][0]["source"].splitlines()[0].lstrip("# ")
+        shown = {"shown": "run", "record": records[name], "born": _born(notebook["cells"])}
+        files[f"records/{name}.json"] = json.dumps(shown, indent=1, sort_keys=True).encode()
     toc = files["_toc.yml"] = (project.root / "_toc.yml").read_bytes()
     files["_config.yml"] = _config(project, records).encode()
     files["book/ledger.md"] = pages.ledger_page(titles, records, references).encode()
@@ -102,6 +105,11 @@ def _drop_repeated_records(cells):
             seen |= names
         if cell["cell_type"] == "code":
             cell["outputs"] = kept[::-1]
+
+
+def _born(cells):
+    """Say which cell made each number of a page, by the cell's id."""
+    return {content["name"]: cell["id"] for cell in cells for content in noted([cell], "record")}
 
 
 def _standing(project, profile, name):
