@@ -53,6 +53,15 @@ _only_option = click.option(
 _profile_option = click.option("--profile", type=click.Choice(plan.PROFILES), default="quick", show_default=True)
 
 
+_pages_option = click.option(
+    "--pages",
+    type=click.Choice(site.EDITIONS),
+    default="reference",
+    show_default=True,
+    help="What chapters show: the full run that is kept, while it is current, or this build's run.",
+)
+
+
 def _run_options(command):
     options = [
         _profile_option,
@@ -124,14 +133,15 @@ def plot_command(table, x, y, by, out):
 
 @main.command()
 @_only_option
+@_pages_option
 @_run_options
 @click.pass_context
-def book(context, profile, only, **how):
+def book(context, profile, only, pages, **how):
     """Execute what is stale, then render the site; a failed notebook has a page that says so."""
     project = find_project()
     with execute.build_lock(project):
         outcome = _run(project, plan.plan(project, profile, only), **how)
-        _site(project, profile)
+        _site(project, profile, pages=pages)
         problems = check.check_evidence(project, profile) + check.check_accessibility(project.html)
     for problem in problems:
         click.echo(problem)
@@ -140,29 +150,32 @@ def book(context, profile, only, **how):
 
 @main.command("site")
 @_profile_option
-def site_command(profile):
-    """Render the site from what has been executed."""
+@_pages_option
+def site_command(profile, pages):
+    """Render the site from what has been executed, and from the full run that is kept."""
     project = find_project()
     with execute.build_lock(project):
-        _site(project, profile)
+        _site(project, profile, pages=pages)
 
 
 @main.command("plan")
 @_profile_option
 @_only_option
 def plan_command(profile, only):
-    """Say for each notebook whether it is fresh or stale, and why."""
+    """Say for each notebook whether its run and the full run that is kept still stand, and if not, why."""
     project = find_project()
     for job in plan.plan(project, profile, only):
         reasons = plan.stale_reasons(project, job)
+        kept = reference.read_reference(project, job.name)
         click.echo(f"{job.name}: {'stale: ' + '; '.join(reasons) if reasons else 'fresh'}")
+        click.echo(f"{'':{len(job.name)}}  full run: {kept.problem or 'current'}")
 
 
 @main.command("reference")
 @_only_option
 @click.pass_context
 def reference_command(context, only):
-    """Keep the results of the full run in book/reference/, to be committed and compared with."""
+    """Keep the full run in book/reference/, to be committed: what the pages show while it is current."""
     project = find_project()
     with execute.build_lock(project):
         left = reference.keep_references(project, only)
@@ -306,9 +319,11 @@ def _code(outcome):
     return int("failed" in outcome.values())
 
 
-def _site(project, profile):
+def _site(project, profile, **which):
     start = time.monotonic()
-    rendered = site.build_site(project, profile)
+    rendered = site.build_site(project, profile, **which)
+    for name, problem in site.unshown_references(project).items():
+        click.echo(f"{name} does not show its full run: {problem}")
     did = f"rendered in {time.monotonic() - start:.0f} s" if rendered else "unchanged"
     click.echo(f"The site ({did}) is at {project.html.relative_to(project.root)}/index.html; `make serve` shows it.")
 
