@@ -25,7 +25,7 @@ from book_runner.project import digest, read_json, read_notebook, read_record, r
 from course_utils import projector
 from course_utils.errors import RunnerError
 
-__all__ = ["Reference", "keep_references", "lay_out", "model_cards", "read_reference"]
+__all__ = ["Reference", "keep_references", "kept_cards", "lay_out", "model_cards", "read_reference"]
 
 LARGEST_FILE, LARGEST_WHOLE = 4_000_000, 30_000_000
 """Bytes that one kept file, and all of them together, may have."""
@@ -106,13 +106,19 @@ def lay_out(project, name, target):
             shutil.copyfile(path, place)
 
 
-def model_cards(cards):
+def kept_cards(folder):
+    """Read the model cards of the weights that are kept in the folder of a chapter."""
+    cards = [read_json(path) for path in sorted(folder.glob("weights/*.json"))]
+    return [card for card in cards if card]
+
+
+def model_cards(cards, *, level=2):
     """Write the model cards of some networks as Markdown, from what `course_utils.weights.keep` noted of them."""
     parts = []
     for card in cards:
         data = card["data"]
         parts += [
-            f"## {card['network']}",
+            f"{'#' * level} {card['network']}",
             "",
             f"- Weights: {card['n_parameters']:,} numbers, sha256 {card['sha256'][:12]}…, "
             f"in `{card['chapter']}/weights/{card['network']}.npz`.",
@@ -181,7 +187,7 @@ def _fill(folder, executed, artefacts):
             place, content = place.with_name(f"{place.name}.gz"), gzip.compress(content, 9, mtime=0)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
-    if cards := _read_cards(folder):
+    if cards := kept_cards(folder):
         text = f"# Model cards\n\nThe first training of each network in the full run.\n\n{model_cards(cards)}"
         (folder / _CARDS).write_text(text, encoding="utf-8")
 
@@ -202,11 +208,6 @@ def _slim(executed):
         if cell["cell_type"] == "code":
             cell["outputs"] = outputs
     return slim
-
-
-def _read_cards(folder):
-    cards = [read_json(path) for path in sorted(folder.glob("weights/*.json"))]
-    return [card for card in cards if card]
 
 
 def _check_sizes(project, name, draft, files):

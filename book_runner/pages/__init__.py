@@ -5,6 +5,7 @@ from book_runner.pages.cards import card_files
 from book_runner.pages.chapter import agreement, colophon, opening, stand_ins
 from book_runner.pages.ledger import comparison_table, ledger_page
 from book_runner.pages.mistakes import mistakes_page, sections
+from book_runner.pages.model_cards import model_cards_page
 from book_runner.pages.status import status_page
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "comparison_table",
     "ledger_page",
     "mistakes_page",
+    "model_cards_page",
     "opening",
     "sections",
     "stand_ins",

@@ -14,7 +14,7 @@ def opening(page):
     """Say at the top of a page whose results it shows, and what a reader must know before believing them."""
     record = page.record
     if page.edition == "reference":
-        return f":::{{container}} edition\n**Results of the full run** of {run_line(record)}\n:::\n"
+        return f":::{{container}} edition\n**Results of the full run** of {_run_line(record)}\n:::\n"
     why = f" The full run is not shown: {code(page.problem)}." if page.problem else ""
     if record is None:
         return box("danger", "This page has no results", f"Its notebook has not been run in this build.{why}")
@@ -30,7 +30,7 @@ def opening(page):
         )
         parts.append(box("warning", "Small data, few epochs: not findings", text))
     else:
-        parts.append(f":::{{container}} edition\n**Results of this build's run** of {run_line(record)}{why}\n:::\n")
+        parts.append(f":::{{container}} edition\n**Results of this build's run** of {_run_line(record)}{why}\n:::\n")
     if drawn := stand_ins(record):
         text = (
             f"Drawn images stand in for {', '.join(f'`{name}`' for name in drawn)}: the real data were not "
@@ -40,7 +40,7 @@ def opening(page):
     return "\n".join(parts)
 
 
-def run_line(record):
+def _run_line(record):
     """Say in a line when, from which commit and on which machine a run was made."""
     environment = record["environment"]
     date = datetime.date.fromisoformat(record["started"][:10])
@@ -48,7 +48,7 @@ def run_line(record):
     commit = f", commit `{record['commit'][:8]}`" if record.get("commit") else ""
     return (
         f"{date.day} {date:%B %Y}{commit}, {cores} ({environment['machine']}, {environment['platform']}). "
-        "[How this page was made](#how-this-page-was-made)."
+        f"[How this page was made](#made-{record['name']})."
     )
 
 
@@ -108,7 +108,7 @@ def colophon(name, page):
     parts = []
     if table := comparison_table(name, page.run, page.reference):
         parts += ["## Reported, full run, this build", "", table, "", *_reference_lines(page), ""]
-    parts += ["## How this page was made", ""]
+    parts += [f"(made-{name})=", "## How this page was made", ""]
     if page.record is None:
         return "\n".join([*parts, "The notebook has not been run.", ""])
     shown = "the full run" if page.edition == "reference" else "this build's run"

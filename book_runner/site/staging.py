@@ -18,6 +18,7 @@ from book_runner.pages import (
     colophon,
     ledger_page,
     mistakes_page,
+    model_cards_page,
     opening,
     stand_ins,
     status_page,
@@ -94,6 +95,8 @@ def stage(project, profile="quick", *, pages="reference", runs=True):
         files |= api_files()
     if b"book/mistakes" in toc:
         files["book/mistakes.md"] = mistakes_page(project).encode()
+    if b"book/model_cards" in toc:
+        files["book/model_cards.md"] = model_cards_page(project).encode()
     if b"book/changelog" in toc:
         files["book/changelog.md"] = (project.root / "CHANGELOG.md").read_bytes()
     if b"book/data_cards" in toc:
