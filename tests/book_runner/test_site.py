@@ -33,7 +33,7 @@ def add_prose(project, text):
 
 
 def test_a_site_has_pages_artefacts_and_numbers(built):
-    add_prose(built, "The number is {glue:text}`double`.")
+    add_prose(built, "The number is {number}`double`.")
     assert site.build_site(built)
     page = (built.html / "notebooks" / "01_one.html").read_text()
     assert "The number is" in page
@@ -58,7 +58,7 @@ def test_new_prose_is_rendered_without_running_anything(built):
     assert built.record("quick", "01_one").read_bytes() == before
 
 
-@pytest.mark.parametrize("prose", ["{glue:text}`missing`", "[gone](gone.md)", "{ref}`nowhere`", "```{nonsense}\n```"])
+@pytest.mark.parametrize("prose", ["{number}`missing`", "[gone](gone.md)", "{ref}`nowhere`", "```{nonsense}\n```"])
 def test_warnings_are_errors(built, prose):
     add_prose(built, f"Text {prose}" if not prose.startswith("```") else prose)
     with pytest.raises(RunnerError, match="without warnings:\n.*WARNING"):
