@@ -44,10 +44,13 @@
       panel.focus({ preventScroll: true });
     }
 
-    /* A reader goes on where the panel was opened, unless a click or a link has led elsewhere. */
+    /* A reader goes on where the panel was opened, unless a link has led elsewhere. Sphinx keeps Escape for itself. */
     panel.addEventListener("beforetoggle", ({ newState }) => {
-      const inside = panel.contains(document.activeElement);
-      if (newState === "closed" && inside) opener.focus({ preventScroll: true });
+      const at = document.activeElement;
+      if (newState === "closed" && (at === document.body || panel.contains(at))) opener.focus({ preventScroll: true });
+    });
+    document.addEventListener("keydown", ({ key }) => {
+      if (key === "Escape" && panel.matches(":popover-open")) panel.hidePopover();
     });
     for (const link of document.querySelectorAll("a.number")) {
       link.setAttribute("aria-haspopup", "dialog");

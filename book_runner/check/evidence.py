@@ -91,9 +91,9 @@ def typed_numbers(notebook, record):
     """List the numbers in the text of a chapter that were typed by hand although its run recorded them.
 
     Looked at are decimals of three significant digits or more, percentages, times in seconds, and counts from a
-    hundred up. Code, formulas, numbers set by their names and addresses are not text; a sentence that names the original, the report
-    or a source ([A] to [E]) is a quotation, and one that names a profile may give its counts. A number that is right
-    as it stands is allowed by a comment in its cell, which no reader sees:
+    hundred up. Code, formulas, roles and addresses are not text; a sentence that names the original, the report or a
+    source ([A] to [E]) is a quotation, and one that names a profile may give its counts. A number that is right as it
+    stands is allowed by a comment in its cell, which no reader sees:
     ``<!-- typed: 1,000, the size of the set as it was published -->``.
     """
     problems = []

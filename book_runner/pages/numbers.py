@@ -1,6 +1,6 @@
 """Numbers in the text: each comes from the record of the run that its page shows, and leads to the cell that made it.
 
-It is a Sphinx extension: in a chapter ``{number}`test_accuracy:.3f``` sets a recorded number by its name and its format.
+It is a Sphinx extension: in a chapter ``{number}`test_accuracy:.3f``` sets a recorded number by its name and a format.
 On a page of the site that is a link to the cell. The facts that ``numbers.js`` shows in a panel stand once in the page,
 for all of its numbers. Elsewhere, in LaTeX for instance, a number is plain text.
 """
@@ -159,9 +159,9 @@ def _facts(name, page, number, anchor, ledger):
         ["made in", "a cell that the page does not show" if hidden else "this cell", f"#{anchor}"],
     ]
     if _is_reported(name, number):
-        facts.append(["reported", "see it beside ours", f"{ledger}#{ledger_anchor(name, number)}"])
+        facts.append(["ledger", "beside the reported number", f"{ledger}#{ledger_anchor(name, number)}"])
     else:
-        facts.append(["reported", "no; what was is in the ledger", ledger])
+        facts.append(["ledger", "the reported numbers", ledger])
     return [fact for fact in facts if fact[1]]
 
 
