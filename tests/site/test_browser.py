@@ -136,6 +136,69 @@ def test_ledger_is_whole_without_a_script(watch, site):
     assert bare.locator("table.ledger th").first.is_visible()
 
 
+@pytest.fixture
+def numbered(site):
+    """A chapter that has numbers in its text."""
+    for path in sorted(site.glob("notebooks/*.html")):
+        if path.read_text(encoding="utf-8").count('<a class="number"') > 3:
+            return path.relative_to(site).as_posix()
+    pytest.skip("no chapter of this site has been run")
+
+
+def test_a_number_opens_its_panel_from_the_keyboard_and_by_mouse(watch, address, numbered):
+    watched = watch()
+    page = watched.open(f"{address}/{numbered}")
+    panel, numbers = page.get_by_role("dialog"), page.locator("a.number")
+    for number, begin in ((numbers.nth(1), lambda: page.keyboard.press("Enter")), (numbers.nth(2), None)):
+        number.scroll_into_view_if_needed()
+        number.focus()
+        begin() if begin else number.click()
+        panel.wait_for()
+        assert panel.locator("strong").inner_text() == number.get_attribute("data-number").replace("_", " ")
+        assert {"value", "made in", "run", "date", "data", "machine", "ledger"} <= {
+            *panel.locator("dt").all_inner_texts()
+        }
+        assert panel.evaluate("panel => panel.contains(document.activeElement)")
+        page.keyboard.press("Escape") if begin else page.mouse.click(3, 3)
+        panel.wait_for(state="hidden")
+        assert number.evaluate("number => number === document.activeElement")
+    numbers.first.click()
+    panel.get_by_role("link").first.click()
+    panel.wait_for(state="hidden")
+    assert page.url.endswith(numbers.first.get_attribute("href"))
+    numbers.first.click()
+    panel.get_by_role("link").last.click()
+    page.locator("table.ledger").first.wait_for()
+    assert watched.problems == []
+
+
+def test_a_number_leads_to_its_cell_without_a_script(watch, site, numbered):
+    page = watch(java_script_enabled=False).open((site / numbered).as_uri())
+    number = page.locator("a.number[href^='#cell-']").first
+    assert re.search(
+        r"from (the full run|this build's run, profile \w+), \d+ \w+ \d{4}$", number.get_attribute("title")
+    )
+    number.click()
+    assert page.locator(".cell:target").is_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_an_open_panel_has_no_fault(watch, site, axe, numbered, width):
+    watched = watch(width=width, height=844)
+    page = watched.open((site / numbered).as_uri())
+    page.locator("a.number").nth(1).click()
+    box = page.get_by_role("dialog").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate(axe)
+    for theme in ("light", "dark"):
+        page.locator("html").evaluate("(html, theme) => { html.dataset.theme = theme; }", theme)
+        watched.fade()
+        found = page.evaluate("axe.run('#number-panel').then(({ violations }) => violations.map(({ id }) => id))")
+        assert found == []
+
+
 def luminance(page, selector, style):
     """Relative luminance (WCAG 2) of an element's colour."""
     value = page.locator(selector).first.evaluate(f"element => getComputedStyle(element).{style}")

@@ -11,6 +11,7 @@ import pytest
 from book_runner import check, execute, plan, site
 from book_runner.pages.numbers import as_shown
 from book_runner.project import read_json
+from course_utils import results
 from course_utils.errors import RunnerError
 
 RECORDING = """
@@ -112,9 +113,12 @@ def test_a_reported_number_leads_to_its_row_in_the_ledger(make_project):
     project = make_project({"02_fashion_mlp": ["n = 2", recording]})
     path = project.notebook("02_fashion_mlp")
     notebook = nbformat.read(path, as_version=4)
-    proofs = "\n\n".join(f"({each})=\n## {each}" for each in ("one-run-is-not-a-result", "the-rows"))
+    # The ledger links to the sections that show the reasons.
+    labels = {row["proof"] for row in results.reported("02_fashion_mlp").values() if "proof" in row}
+    proofs = "\n\n".join(f"({label})=\n## Reason {label}" for label in sorted(labels))
     notebook["cells"].append(nbformat.v4.new_markdown_cell(f"It is {{number}}`test_accuracy`.\n\n{proofs}"))
     nbformat.write(notebook, path)
+    execute.run_jobs(project, plan.plan(project))
     site.build_site(project)
     page = (project.html / "notebooks" / "02_fashion_mlp.html").read_text()
     assert '["ledger", "beside the reported number", "../book/ledger.html#ledger-02-test_accuracy"]' in page
