@@ -149,19 +149,31 @@ def test_a_number_opens_its_panel_from_the_keyboard_and_by_mouse(watch, address,
     watched = watch()
     page = watched.open(f"{address}/{numbered}")
     panel, numbers = page.get_by_role("dialog"), page.locator("a.number")
-    for number, begin in ((numbers.nth(1), lambda: page.keyboard.press("Enter")), (numbers.nth(2), None)):
-        number.scroll_into_view_if_needed()
-        number.focus()
-        begin() if begin else number.click()
+
+    def is_open_for(number):
         panel.wait_for()
         assert panel.locator("strong").inner_text() == number.get_attribute("data-number").replace("_", " ")
-        assert {"value", "made in", "run", "date", "data", "machine", "ledger"} <= {
-            *panel.locator("dt").all_inner_texts()
-        }
+        told = set(panel.locator("dt").all_inner_texts())
+        assert {"value", "made in", "run", "date", "commit", "data", "machine", "ledger"} <= told
         assert panel.evaluate("panel => panel.contains(document.activeElement)")
-        page.keyboard.press("Escape") if begin else page.mouse.click(3, 3)
+
+    def is_closed_again(number):
         panel.wait_for(state="hidden")
         assert number.evaluate("number => number === document.activeElement")
+
+    numbers.nth(1).focus()
+    page.keyboard.press("Enter")
+    is_open_for(numbers.nth(1))
+    page.keyboard.press("Escape")
+    is_closed_again(numbers.nth(1))
+    numbers.nth(2).click()
+    is_open_for(numbers.nth(2))
+    page.mouse.click(3, 3)
+    is_closed_again(numbers.nth(2))
+    numbers.nth(2).click()
+    panel.get_by_role("button", name="Close").click()
+    is_closed_again(numbers.nth(2))
+    # Its links lead to the cell, and to the ledger.
     numbers.first.click()
     panel.get_by_role("link").first.click()
     panel.wait_for(state="hidden")
