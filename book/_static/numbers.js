@@ -2,7 +2,7 @@
 "use strict";
 
 {
-  const given = document.getElementById("numbers");
+  const given = document.querySelector("script#number-facts");
   const make = (tag, properties = {}, ...children) => {
     const made = Object.assign(document.createElement(tag), properties);
     made.append(...children);

@@ -144,7 +144,7 @@ def _add_facts(app, docname, template, context, document):
     content = json.dumps({"numbers": numbers, "run": _run_facts(page)}, ensure_ascii=False)
     # A text in it must not end the script.
     content = content.replace("</", "<\\/")
-    context["body"] += f'<script type="application/json" id="numbers">{content}</script>\n'
+    context["body"] += f'<script type="application/json" id="number-facts">{content}</script>\n'
 
 
 def _facts(name, page, number, anchor, ledger):

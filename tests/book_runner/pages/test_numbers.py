@@ -86,7 +86,7 @@ def test_a_number_leads_to_its_cell_and_says_where_it_comes_from(built):
 def test_the_facts_of_the_panel_stand_in_the_page_once(built):
     site.build_site(built)
     page = (built.html / "notebooks" / "01_one.html").read_text()
-    (content,) = re.findall(r'<script type="application/json" id="numbers">(.*?)</script>', page)
+    (content,) = re.findall(r'<script type="application/json" id="number-facts">(.*?)</script>', page)
     facts = json.loads(content)
     assert set(facts["numbers"]) == {"share", "size", "hidden", "worst"}
     share, size = ({fact[0]: fact[1:] for fact in facts["numbers"][name]} for name in ("share", "size"))
