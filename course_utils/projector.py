@@ -26,7 +26,7 @@ import numpy as np
 
 from course_utils.errors import ArgumentError, CourseError, DataError, check_integer, require
 
-__all__ = ["Embedding", "PageFrame", "page_frame", "write_logdir", "write_page"]
+__all__ = ["Embedding", "PageFrame", "page_frame", "program", "write_logdir", "write_page"]
 
 # The projector refuses sprite images that are wider or higher.
 _MAX_SPRITE_SIDE = 8192
@@ -227,14 +227,58 @@ def write_page(folder, embeddings, *, title):
     embeddings = _check_embeddings(embeddings)
     if not isinstance(title, str) or not title.strip():
         raise ArgumentError(f"title is {title!r}; it must be text that is not blank")
-    notice, program = _projector_program()
+    notice, code = program()
     config, files = _page_files(embeddings)
     parts = {"config": config, "files": files, "categories": _categories(embeddings)}
     # No JSON may end the script element that it stands in.
     parts = {name: json.dumps(value).replace("<", "\\u003c") for name, value in parts.items()}
     template = string.Template((importlib.resources.files("course_utils") / "projector.html").read_text("utf-8"))
     page = template.substitute(notice=notice, title=html.escape(_one_line(title)), **parts)
-    return _write_files(folder, {"projector_binary.js": program, "index.html": page.encode()}) / "index.html"
+    return _write_files(folder, {"projector_binary.js": code, "index.html": page.encode()}) / "index.html"
+
+
+def program():
+    """Read the projector's program from the installed TensorBoard, of which nothing is run.
+
+    A page of :func:`write_page` needs it beside it. It is the same for every page, so that who keeps many pages can
+    keep the program out, and put it back later.
+
+    Returns
+    -------
+    notice : str
+        Its copyright and licence, as an HTML comment.
+    code : bytes
+        What ``projector_binary.js`` holds.
+
+    Raises
+    ------
+    CourseError
+        If TensorBoard is not installed, or has changed so much that the program is not found.
+
+    Examples
+    --------
+    >>> notice, code = program()
+    >>> "Apache License" in notice, len(code) > 1_000_000
+    (True, True)
+    """
+    try:
+        package = importlib.resources.files("tensorboard")
+    except ModuleNotFoundError as error:
+        raise CourseError(
+            "the package tensorboard, which holds the projector, is not installed; "
+            "install it with: pip install tensorboard"
+        ) from error
+    source = package.joinpath("plugins", "projector", "tf_projector_plugin")
+    try:
+        notice = re.search(
+            "<!--.*?-->", source.joinpath("projector_binary.html").read_text(encoding="utf-8"), re.DOTALL
+        )
+        return notice[0], source.joinpath("projector_binary.js").read_bytes()
+    except (OSError, TypeError) as error:
+        version = importlib.metadata.version("tensorboard")
+        raise CourseError(
+            f"tensorboard {version} does not hold the projector where 2.17 to 2.21 do; install one of those"
+        ) from error
 
 
 def page_frame(page, *, height=600):
@@ -359,28 +403,6 @@ def _config_entry(embedding):
         sprite = f'image_path: "{embedding.name}_sprite.png" single_image_dim: {width} single_image_dim: {height}'
         lines.append(f"sprite {{ {sprite} }}")
     return "embeddings {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
-
-
-def _projector_program():
-    """Find the notice and the program of the projector in the installed TensorBoard."""
-    try:
-        package = importlib.resources.files("tensorboard")
-    except ModuleNotFoundError as error:
-        raise CourseError(
-            "the package tensorboard, which holds the projector, is not installed; "
-            "install it with: pip install tensorboard"
-        ) from error
-    source = package.joinpath("plugins", "projector", "tf_projector_plugin")
-    try:
-        notice = re.search(
-            "<!--.*?-->", source.joinpath("projector_binary.html").read_text(encoding="utf-8"), re.DOTALL
-        )
-        return notice[0], source.joinpath("projector_binary.js").read_bytes()
-    except (OSError, TypeError) as error:
-        version = importlib.metadata.version("tensorboard")
-        raise CourseError(
-            f"tensorboard {version} does not hold the projector where 2.17 to 2.21 do; install one of those"
-        ) from error
 
 
 def _page_files(embeddings):

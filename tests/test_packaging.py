@@ -88,6 +88,16 @@ def needs(name, extra):
                 yield from ((need.name, each) for each in ("", *need.extras))
 
 
+def not_promised(*extras):
+    """Modules that are installed here, and need not be in an environment with these extras."""
+    kept = promised(*extras) | {canonicalize_name(PROJECT["name"])}
+    return [
+        module
+        for module, homes in metadata.packages_distributions().items()
+        if not kept & set(map(canonicalize_name, homes))
+    ]
+
+
 IMPORT_ALL = """
 import importlib, importlib.abc, json, sys
 
@@ -112,25 +122,23 @@ print(json.dumps([failed, sorted(asked)]))
 
 
 NEED_KERAS = {"course_utils.models", "course_utils.training"}
+# The sweeps' tables and figures; whoever only reads the book makes none.
+NEED_PANDAS = {"book_runner.sweep"}
+RUNNER = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "book_runner").rglob("[!_]*.py")}
 BY_EXTRAS = {
     (): {f"course_utils.{name}" for name in course_utils.__all__} - NEED_KERAS,
+    ("book",): RUNNER - NEED_PANDAS,
+    ("course", "book"): NEED_PANDAS,
     ("course", "tensorflow"): NEED_KERAS,
-    ("course", "book"): {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "book_runner").rglob("[!_]*.py")
-    },
 }
 
 
 @pytest.mark.parametrize("extras", BY_EXTRAS, ids=lambda extras: "-".join(extras) or "core")
 def test_modules_import_with_what_their_extras_promise(extras):
     """As in an environment that holds nothing else: the import of anything more is refused."""
-    kept = promised(*extras) | {canonicalize_name(PROJECT["name"])}
-    refused = [
-        module
-        for module, homes in metadata.packages_distributions().items()
-        if not kept & set(map(canonicalize_name, homes))
-    ]
-    assert {"pytest", "distributed", *(() if extras else ("keras", "pandas", "cv2", "matplotlib"))} <= set(refused)
+    refused = not_promised(*extras)
+    heavy = () if "course" in extras else ("keras", "pandas", "cv2", "matplotlib", "tensorflow", "pooch")
+    assert {"pytest", "distributed", *heavy} <= set(refused)
     command = [sys.executable, "-c", IMPORT_ALL, json.dumps([refused, sorted(BY_EXTRAS[extras])])]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     failed, asked = json.loads(done.stdout)

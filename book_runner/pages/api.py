@@ -14,6 +14,9 @@ from book_runner.project import digest
 
 __all__ = ["api_files", "public_modules", "setup"]
 
+# What modules of the package load as they are imported. Where the book is only read, these are not installed: Sphinx
+# then takes stand-ins for them, which leave docstrings and signatures as they are.
+_OPTIONAL = ("cv2", "keras", "tensorflow")
 # A type as napoleon sets it, if it names values: (*{"sum", "mean"}, optional*).
 _TYPE = re.compile(r'\(\*([^*]*"[^*]*)\*\)')
 _VALUE = re.compile(r'\{[^}]*\}|"[^"]*"')
@@ -68,9 +71,15 @@ def api_files():
 
 def setup(app):
     """Let Sphinx use the module as an extension."""
+    app.connect("config-inited", _stand_in_for_what_is_missing)
     # After napoleon, whose place is 500.
     app.connect("autodoc-process-docstring", _set_docstring, priority=600)
     return {"parallel_read_safe": True}
+
+
+def _stand_in_for_what_is_missing(app, config):
+    missing = [name for name in _OPTIONAL if importlib.util.find_spec(name) is None]
+    config.autodoc_mock_imports = [*config.autodoc_mock_imports, *missing]
 
 
 def _set_docstring(app, what, name, obj, options, lines):

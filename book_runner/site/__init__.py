@@ -1,5 +1,6 @@
 """The site: executed notebooks, prose and records in, static pages out; and the book's public address."""
 
+from book_runner.site.archive import zip_site
 from book_runner.site.downloads import offer_downloads
 from book_runner.site.lightening import lighten_site
 from book_runner.site.rendering import build_site, rendered_profile
@@ -18,4 +19,5 @@ __all__ = [
     "site_pages",
     "stage",
     "toc_pages",
+    "zip_site",
 ]
