@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import course_utils
+from book_runner import execute, plan
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -145,6 +147,48 @@ def test_modules_import_with_what_their_extras_promise(extras):
     assert failed == {}
     # Only those who build a model wait for Keras.
     assert ("keras" in asked) == ("tensorflow" in extras)
+
+
+# Python imports it as it starts, and so does every Python that is started from there.
+WITHOUT = """
+import importlib.machinery, json, os, sys
+
+refused = json.loads(os.environ["REFUSED"])
+
+class Without(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in refused else super().find_spec(name, path, target)
+
+finders = importlib.machinery.PathFinder
+sys.meta_path[:] = [Without if finder is finders else finder for finder in sys.meta_path]
+"""
+
+
+def test_the_book_is_read_with_what_its_extra_promises(make_project, with_own_pages, tmp_path):
+    """Nothing that reads data, draws, or trains is installed, and yet the pages say the same."""
+    project = with_own_pages(make_project({"01_one": ["n = 2"]}))
+    execute.run_jobs(project, plan.plan(project))
+    everywhere = {**os.environ, "COURSE_DATA_DIR": "", "COURSE_CACHE_DIR": ""}
+    pages = {}
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT)
+    path = os.pathsep.join([str(tmp_path), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    for refused in ([], not_promised("book")):
+        environment = {**everywhere, "PYTHONPATH": path, "REFUSED": json.dumps(refused)}
+        (project.build / "site.json").unlink(missing_ok=True)
+        command = [sys.executable, "-m", "book_runner.cli", "read"]
+        done = subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "(rendered in" in done.stdout
+        for page in (project.html / "book" / "api").glob("*.html"):
+            pages.setdefault(page.name, []).append(re.search(r"<article.*?</article>", page.read_text(), re.S)[0])
+    assert {"keras", "tensorflow", "cv2", "pandas", "pooch"} <= set(refused)
+    assert len(pages) > 10
+    assert [name for name, (whole, read) in pages.items() if whole != read] == []
+    assert "OneCycle" in pages["training.html"][1]
+    assert "not at hand" in (project.html / "book" / "data_cards.html").read_text()
+    command = [sys.executable, "-c", "import keras"]
+    assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 1
 
 
 def test_an_unknown_submodule_is_an_attribute_error():
