@@ -36,11 +36,13 @@ site-zip: read  ## Pack that book into _build/deep-vision-measured.zip, to be op
 
 setup: $(VENV)/.installed  ## Make .venv from the locked requirements
 
-book: setup  ## Execute the notebooks (quick profile) and render the site
-	$(BIN)/course book
+# What chapters show: the full run that is kept in book/reference/, or with PAGES=run the run of this build.
+PAGES ?= reference
+book: setup  ## Execute the notebooks (quick profile) and render the site; PAGES=run shows this run
+	$(BIN)/course book --pages $(PAGES)
 
 full: setup  ## The same with the original sizes: hours on two cores
-	$(BIN)/course book --profile full
+	$(BIN)/course book --profile full --pages run
 
 reference: setup  ## The full run, each notebook alone on the machine; its results are kept in book/reference/
 	$(BIN)/course run --profile full --jobs 1
@@ -48,7 +50,7 @@ reference: setup  ## The full run, each notebook alone on the machine; its resul
 	$(BIN)/course reference --cards
 
 site: setup  ## Render again what has been executed
-	$(BIN)/course site
+	$(BIN)/course site --pages $(PAGES)
 
 pdf: setup  ## Print the pages, and the whole book, as PDFs (needs Chromium)
 	$(BIN)/course pdf

@@ -53,6 +53,15 @@ _only_option = click.option(
 _profile_option = click.option("--profile", type=click.Choice(plan.PROFILES), default="quick", show_default=True)
 
 
+_pages_option = click.option(
+    "--pages",
+    type=click.Choice(site.EDITIONS),
+    default="reference",
+    show_default=True,
+    help="What chapters show: the full run that is kept, while it is current, or this build's run.",
+)
+
+
 def _run_options(command):
     options = [
         _profile_option,
@@ -124,14 +133,15 @@ def plot_command(table, x, y, by, out):
 
 @main.command()
 @_only_option
+@_pages_option
 @_run_options
 @click.pass_context
-def book(context, profile, only, **how):
+def book(context, profile, only, pages, **how):
     """Execute what is stale, then render the site; a failed notebook has a page that says so."""
     project = find_project()
     with execute.build_lock(project):
         outcome = _run(project, plan.plan(project, profile, only), **how)
-        _site(project, profile)
+        _site(project, profile, pages=pages)
         problems = check.check_evidence(project, profile) + check.check_accessibility(project.html)
     for problem in problems:
         click.echo(problem)
@@ -140,11 +150,12 @@ def book(context, profile, only, **how):
 
 @main.command("site")
 @_profile_option
-def site_command(profile):
-    """Render the site from what has been executed."""
+@_pages_option
+def site_command(profile, pages):
+    """Render the site from what has been executed, and from the full run that is kept."""
     project = find_project()
     with execute.build_lock(project):
-        _site(project, profile)
+        _site(project, profile, pages=pages)
 
 
 @main.command("read")
@@ -152,7 +163,7 @@ def read_command():
     """Render the full run that is kept in book/reference/: nothing is executed, and no data are needed."""
     project = find_project()
     with execute.build_lock(project):
-        _site(project, "quick")
+        _site(project, "quick", pages="reference", runs=False)
     click.echo(f"It opens from disk, too: {(project.html / 'index.html').as_uri()}")
 
 
@@ -169,11 +180,13 @@ def zip_command():
 @_profile_option
 @_only_option
 def plan_command(profile, only):
-    """Say for each notebook whether it is fresh or stale, and why."""
+    """Say for each notebook whether its run and the full run that is kept still stand, and if not, why."""
     project = find_project()
     for job in plan.plan(project, profile, only):
         reasons = plan.stale_reasons(project, job)
+        kept = reference.read_reference(project, job.name)
         click.echo(f"{job.name}: {'stale: ' + '; '.join(reasons) if reasons else 'fresh'}")
+        click.echo(f"{'':{len(job.name)}}  full run: {kept.problem or 'current'}")
 
 
 @main.command("reference")
@@ -181,11 +194,11 @@ def plan_command(profile, only):
 @click.option("--cards", is_flag=True, help="Keep the cards of the data sets that are here, and nothing else.")
 @click.pass_context
 def reference_command(context, only, cards):
-    """Keep the results of the full run in book/reference/, to be committed and compared with."""
+    """Keep the full run in book/reference/, to be committed: what the pages show while it is current."""
     project = find_project()
     with execute.build_lock(project):
         if cards:
-            click.echo(f"kept: {', '.join(pages.keep_cards(project)) or 'no data set is here'}")
+            click.echo(f"kept: {', '.join(pages.keep_data_cards(project)) or 'no data set is here'}")
             return
         left = reference.keep_references(project, only)
     for name, why in left.items():
@@ -328,9 +341,11 @@ def _code(outcome):
     return int("failed" in outcome.values())
 
 
-def _site(project, profile):
+def _site(project, profile, **which):
     start = time.monotonic()
-    rendered = site.build_site(project, profile)
+    rendered = site.build_site(project, profile, **which)
+    for name, problem in site.unshown_references(project).items():
+        click.echo(f"{name} does not show its full run: {problem}")
     did = f"rendered in {time.monotonic() - start:.0f} s" if rendered else "unchanged"
     click.echo(f"The site ({did}) is at {project.html.relative_to(project.root)}/index.html; `make serve` shows it.")
 

@@ -7,6 +7,7 @@ not only as one hash, so that :func:`stale_reasons` can say *why* a notebook has
 import ast
 import dataclasses
 import functools
+import itertools
 import os
 import platform
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 import course_utils
-from book_runner.answers import answers_digest
+from book_runner.answers import NOTE_TAG, answers_digest
 from book_runner.project import digest, read_notebook, read_record
 from course_utils import datasets, results
 from course_utils.errors import CourseError, RunnerError
@@ -32,6 +33,7 @@ __all__ = [
     "plan",
     "points",
     "reachable_modules",
+    "reference_reasons",
     "stale_reasons",
 ]
 
@@ -39,6 +41,16 @@ PROFILES = ("quick", "full")
 """Minutes on two cores, and the sizes of the originals."""
 _DEFAULT_TIME_LIMIT = {"quick": 600, "full": 6 * 3600}
 _PACKAGE = Path(course_utils.__file__).parent
+# Cells that do not define a run, and those that papermill and the runner add.
+_UNTIED_TAGS = {
+    "setup",
+    "widget",
+    "bookkeeping",
+    "parameters",
+    "injected-parameters",
+    "papermill-error-cell-tag",
+    NOTE_TAG,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,6 +180,36 @@ def code_cells(notebook):
         for cell in notebook["cells"]
         if cell["cell_type"] == "code" and "setup" not in cell["metadata"].get("tags", [])
     ]
+
+
+def reference_reasons(project, name, record, executed):
+    """Say why a full run is no longer one of a chapter as it is now; nothing if it still is.
+
+    What defines it are the code cells (but for set-up, widgets and bookkeeping), the parameters of the full profile and
+    the reported numbers. Modules, lock file and machine are noted in the record; they do not make it another run.
+
+    Parameters
+    ----------
+    project, name : Project, str
+        The chapter.
+    record, executed : dict, nbformat.NotebookNode
+        What the full run left.
+    """
+    source = read_notebook(project.notebook(name))
+    entry = _read_profiles(project)[name]
+    pairs = itertools.zip_longest(_defining_cells(executed), _defining_cells(source))
+    reasons = [f"code cell {place} changed" for place, (then, now) in enumerate(pairs, 1) if then != now][:1]
+    now = {
+        "parameters": {**_declared(source, f"{name}.ipynb"), **(entry.get("full") or {})},
+        "reported": _reported(name),
+    }
+    return reasons + differences(record["parts"], now)
+
+
+def _defining_cells(notebook):
+    """The code that defines a run. The parameters' cell holds the quick values, and is compared by value."""
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return [cell["source"] for cell in cells if not _UNTIED_TAGS & set(cell["metadata"].get("tags", []))]
 
 
 def declared_parameters(path):
@@ -305,18 +347,21 @@ def _check_parameters(notebook, values, declared):
 def _parts(project, name, notebook, parameters, data):
     cells = code_cells(notebook)
     lock = project.root / "requirements.lock"
-    try:
-        reported = results.reported(name)
-    except CourseError:
-        reported = {}
     return {
         "code": digest(cells),
         "answers": answers_digest(notebook),
         "parameters": parameters,
-        "reported": digest(reported),
+        "reported": _reported(name),
         "lock file": digest(lock.read_bytes()) if lock.is_file() else None,
         **_surroundings(reachable_modules(cells), data, parameters),
     }
+
+
+def _reported(name):
+    try:
+        return digest(results.reported(name))
+    except CourseError:  # of a chapter that repeats nothing
+        return digest({})
 
 
 def _surroundings(modules, data, parameters):

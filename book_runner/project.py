@@ -107,6 +107,10 @@ class Project:
         """The committed results of the full run."""
         return self.book / "reference" / f"{name}.json"
 
+    def kept(self, name):
+        """What else is committed of the full run: the executed notebook, projector data, weights."""
+        return self.book / "reference" / name
+
 
 def find_project(start=None):
     """Find the checkout that holds a folder, the current one if not given."""

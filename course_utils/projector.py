@@ -238,27 +238,24 @@ def write_page(folder, embeddings, *, title):
 
 
 def program():
-    """Read the projector's program from the installed TensorBoard, of which nothing is run.
-
-    A page of :func:`write_page` needs it beside it. It is the same for every page, so that who keeps many pages can
-    keep the program out, and put it back later.
+    """Find the projector in the installed TensorBoard.
 
     Returns
     -------
     notice : str
-        Its copyright and licence, as an HTML comment.
+        Its notices, as a comment of HTML.
     code : bytes
-        What ``projector_binary.js`` holds.
+        ``projector_binary.js``.
 
     Raises
     ------
     CourseError
-        If TensorBoard is not installed, or has changed so much that the program is not found.
+        If TensorBoard is not installed, or keeps the projector elsewhere.
 
     Examples
     --------
     >>> notice, code = program()
-    >>> "Apache License" in notice, len(code) > 1_000_000
+    >>> "License" in notice, len(code) > 1_000_000
     (True, True)
     """
     try:

@@ -89,7 +89,7 @@ class Line:
         return f'<p class="{self.style}">{html.escape(self.text)}</p>'
 
 
-def record(name=None, /, *values, unit=None, **context):
+def record(name=None, /, *values, unit=None, exact=False, **context):
     """Keep a number for the text, the ledger and the records of the run; or several, each by its name.
 
     Parameters
@@ -100,6 +100,8 @@ def record(name=None, /, *values, unit=None, **context):
         What was measured, of Python or NumPy. Numbers must be finite.
     unit : str, optional
         The unit, ``"s"`` for instance. Shares and counts have none.
+    exact : bool, optional
+        Whether every run must have this value, whatever its data and seeds: a small run then verifies the full run.
     **context
         More to keep with the value, such as ``low`` and ``high``, the ends of its interval. None and NaN say that there
         is none, as after a single run. Without `name` and `value`, these are the numbers to keep.
@@ -113,11 +115,13 @@ def record(name=None, /, *values, unit=None, **context):
     """
     if name is None and not values and context:
         for each, number in context.items():
-            record(each, number, unit=unit)
+            record(each, number, unit=unit, exact=exact)
         return
     if not isinstance(name, str) or not re.fullmatch("[a-z][a-z0-9_]*", name):
         raise ArgumentError(f"name is {name!r}; it must be lower-case letters, digits and underscores")
     (value,) = values or (context.pop("value", None),)
+    if exact:
+        context["exact"] = True
     known = {key: None if _missing(item) else _plain(f"{name}, {key}", item) for key, item in context.items()}
     entry = Record(name, _plain(name, value), unit, known)
     _records[name] = entry

@@ -21,7 +21,7 @@ import numpy as np
 from course_utils.datasets import cache_folder
 from course_utils.errors import ArgumentError, DataError, DownloadError, require
 
-__all__ = ["Kept", "keep", "load"]
+__all__ = ["Kept", "keep", "restore"]
 
 _NAME = re.compile(r"\w+/\w+")
 _FAILURES = 3
@@ -29,7 +29,7 @@ _FAILURES = 3
 
 @dataclasses.dataclass(frozen=True)
 class Kept:
-    """What :func:`load` says of the training that made the weights.
+    """What :func:`restore` says of the training that made the weights.
 
     Attributes
     ----------
@@ -74,8 +74,16 @@ def keep(network, name, *, report, data, seed, recipe, history, seconds):
 
     Examples
     --------
-    >>> keep(network, "02_fashion_mlp/mlp", report=report, data=data, seed=0, recipe="Adam, 10 epochs",
-    ...      history=history.history, seconds=7.5)  # doctest: +SKIP
+    >>> import contextlib, tempfile
+    >>> from course_utils import datasets, evaluation, models, training
+    >>> data = datasets.load("mnist", source="synthetic", train_limit=20, test_limit=20)
+    >>> network = models.fashion_mlp()
+    >>> predict = training.predictor(network)
+    >>> report = evaluation.evaluate_classifier(predict, data.x_test, data.y_test, class_names=data.class_names)
+    >>> facts = {"report": report, "data": data, "seed": 0, "recipe": "none", "history": {}, "seconds": 0}
+    >>> with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+    ...     keep(network, "02_fashion_mlp/mlp", **facts).as_posix()
+    '02_fashion_mlp/weights/mlp.npz'
     """
     chapter, label = _checked(name)
     arrays = network.get_weights()
@@ -107,7 +115,7 @@ def keep(network, name, *, report, data, seed, recipe, history, seconds):
     return path
 
 
-def load(network, name):
+def restore(network, name):
     """Give a network the weights that the full run kept of its first training.
 
     They are taken from ``book/reference/`` of the checkout that the notebook runs in, or of the folder that
@@ -133,7 +141,20 @@ def load(network, name):
 
     Examples
     --------
-    >>> kept = load(network, "02_fashion_mlp/mlp")  # doctest: +SKIP
+    >>> import contextlib, tempfile
+    >>> from course_utils import datasets, evaluation, models, training
+    >>> data = datasets.load("mnist", source="synthetic", train_limit=20, test_limit=20)
+    >>> network, other = models.fashion_mlp(), models.fashion_mlp()
+    >>> predict = training.predictor(network)
+    >>> report = evaluation.evaluate_classifier(predict, data.x_test, data.y_test, class_names=data.class_names)
+    >>> facts = {"report": report, "data": data, "seed": 0, "recipe": "none", "history": {}, "seconds": 0}
+    >>> with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+    ...     Path("book/reference").mkdir(parents=True)
+    ...     with contextlib.chdir("book/reference"):
+    ...         path = keep(network, "02_fashion_mlp/mlp", **facts)
+    ...     kept = restore(other, "02_fashion_mlp/mlp")
+    >>> bool(np.all(predict(data.x_test) == training.predictor(other)(data.x_test))), kept.card["n_parameters"]
+    (True, 101770)
     """
     chapter, label = _checked(name)
     card_file, weights_file = (_find(chapter, f"{label}.{ending}") for ending in ("json", "npz"))

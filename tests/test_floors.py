@@ -19,7 +19,7 @@ FLOORS = {
     ],
     "book_runner": [
         "",
-        "project answers plan",
+        "project pictures answers plan",
         "kernel worker execute sweep dask",
         "reference pages site check student pdf",
         "cli",

@@ -1,15 +1,18 @@
 """Evidence: chapters and the records of their runs in, a list of what the runs do not bear out, out.
 
-Two things must not happen in a book whose numbers come from runs: that a number of a run stands in the text typed by
-hand, where the next run will leave it behind, and that the full run contradicts a finding.
+Three things must not happen in a book whose numbers come from runs: that a number of a run stands in the text typed by
+hand, where the next run will leave it behind, that the full run contradicts a finding, and that two runs disagree on
+what does not depend on the run.
 """
 
 import dataclasses
 import re
 
+from book_runner.pages import agreement
 from book_runner.project import read_notebook, read_record
+from book_runner.reference import read_reference
 
-__all__ = ["check_evidence", "failed_findings", "typed_numbers"]
+__all__ = ["check_evidence", "failed_findings", "other_numbers", "typed_numbers"]
 
 # A sentence that speaks of the coursework quotes it, and a quotation may hold numbers.
 _QUOTATION = re.compile(r"\[[A-E]\]|\b(originals?|original's|report(s|ed|'s)?|coursework|homework|assignment)\b", re.I)
@@ -52,16 +55,25 @@ class _Typed:
 
 
 def check_evidence(project, profile="quick"):
-    """Run both checks of this module on every chapter that a profile executed; each problem is one line."""
+    """Run the checks of this module on every chapter that a profile executed; each problem is one line."""
     problems = []
     for name in project.names:
         if record := read_record(project.record(profile, name)):
-            notebook = read_notebook(project.notebook(name))
-            problems += [
-                f"notebooks/{name}.ipynb: {problem}"
-                for problem in [*typed_numbers(notebook, record), *failed_findings(record)]
-            ]
+            found = [*typed_numbers(read_notebook(project.notebook(name)), record), *failed_findings(record)]
+            kept = read_reference(project, name)
+            found += other_numbers(kept.record, record) if kept.notebook is not None else []
+            problems += [f"notebooks/{name}.ipynb: {problem}" for problem in found]
     return problems
+
+
+def other_numbers(reference, record):
+    """List the numbers that no run may change and that this run has otherwise than the full run; both are records."""
+    return [
+        f"{number} was recorded with exact=True, and is {record['records'][number]['value']!r} in this run and "
+        f"{reference['records'][number]['value']!r} in the full run"
+        for number, same in agreement(reference, record).numbers.items()
+        if not same
+    ]
 
 
 def failed_findings(record):

@@ -11,11 +11,11 @@ from book_runner.project import digest, read_json, write_text
 from course_utils import datasets
 from course_utils.errors import MissingExtraError
 
-__all__ = ["card_files", "keep_cards", "sample_sheet"]
+__all__ = ["card_files", "keep_data_cards", "sample_sheet"]
 
 _INTRODUCTION = [
     "What each data set is, and what this copy of the book was built from.",
-    "*This build* says which files were read; where a data set is not at hand, *full run* says which ones that run read.",
+    "*This build* says which files were read, *full run* which ones that run read, where a data set is not at hand.",
     "`course data where` lists the folders in which data are looked for.",
 ]
 _COLUMNS = 8
@@ -24,8 +24,8 @@ _COLUMNS = 8
 def card_files(project):
     """Write the data-card page and its pictures: the files to stage, by their paths.
 
-    A data set that is not at hand has the card that :func:`keep_cards` kept, so that a book can be read with no data
-    and with nothing installed that reads them. No images are drawn in place of a data set that nobody has read.
+    A data set that is not at hand has the card that :func:`keep_data_cards` kept, so that a book can be read with no
+    data and with nothing installed that reads them. No images are drawn in place of a data set that nobody has read.
     """
     parts = ["# Data cards", "", *_INTRODUCTION, ""]
     files = {}
@@ -40,7 +40,7 @@ def card_files(project):
     return {"book/data_cards.md": "\n".join(parts).encode(), **files}
 
 
-def keep_cards(project):
+def keep_data_cards(project):
     """Keep the cards of the data sets at hand in ``book/reference/cards/``; return their names.
 
     Cards of other data sets stay as they are, so that a machine which has only some of the data loses none.

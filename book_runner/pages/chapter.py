@@ -1,28 +1,99 @@
-"""What is added to a chapter's page: a warning at its top, and at its end its numbers and how it was made."""
+"""What is added to a chapter's page: at its top whose results it shows, at its end its numbers and how it was made."""
+
+import dataclasses
+import datetime
 
 from book_runner.pages.ledger import comparison_table
 from book_runner.pages.markdown import box, code, two_columns
 from course_utils import datasets
 
-__all__ = ["banner", "colophon", "stand_ins"]
+__all__ = ["Agreement", "agreement", "colophon", "opening", "stand_ins"]
 
 
-def banner(record):
-    """Say at the top of a page what a reader must know before believing its numbers; empty if there is nothing."""
+def opening(page):
+    """Say at the top of a page whose results it shows, and what a reader must know before believing them."""
+    record = page.record
+    if page.edition == "reference":
+        return f":::{{container}} edition\n**Results of the full run** of {_run_line(record)}\n:::\n"
+    why = f" The full run is not shown: {code(page.problem)}." if page.problem else ""
     if record is None:
-        return box("danger", "This page has no results", "Its notebook has not been run in this build.")
+        return box("danger", "This page has no results", f"Its notebook has not been run in this build.{why}")
     if record["state"] == "failed":
         where = next((i for i, cell in enumerate(record["cells"], 1) if cell["failed"]), None)
         place = f"Code cell {where} failed" if where else "The run failed"
-        return box("danger", "This page's notebook failed", f"{place}: `{code(record['error'])}`")
-    if drawn := stand_ins(record):
-        return box(
-            "warning",
-            "Made from synthetic data",
-            f"Drawn images stand in for {', '.join(f'`{name}`' for name in drawn)}: the real data were not "
-            "at hand when this page was built. Its numbers are not those of the real data.",
+        return box("danger", "This page's notebook failed", f"{place}: `{code(record['error'])}`{why}")
+    parts = []
+    if record["profile"] == "quick":
+        text = (
+            "This page shows a quick run that this build made: it proves that the chapter works. What the full run "
+            f"found stands in the tables at the end of the page and in {{doc}}`the ledger </book/ledger>`.{why}"
         )
-    return ""
+        parts.append(box("warning", "Small data, few epochs: not findings", text))
+    else:
+        parts.append(f":::{{container}} edition\n**Results of this build's run** of {_run_line(record)}{why}\n:::\n")
+    if drawn := stand_ins(record):
+        text = (
+            f"Drawn images stand in for {', '.join(f'`{name}`' for name in drawn)}: the real data were not "
+            "at hand when this page was built. Its numbers are not those of the real data."
+        )
+        parts.append(box("warning", "Made from synthetic data", text))
+    return "\n".join(parts)
+
+
+def _run_line(record):
+    """Say in a line when, from which commit and on which machine a run was made."""
+    environment = record["environment"]
+    date = datetime.date.fromisoformat(record["started"][:10])
+    cores = "1 core" if environment["cores"] == 1 else f"{environment['cores']} cores"
+    commit = f", commit `{record['commit'][:8]}`" if record.get("commit") else ""
+    return (
+        f"{date.day} {date:%B %Y}{commit}, {cores} ({environment['machine']}, {environment['platform']}). "
+        f"[How this page was made](#made-{record['name']})."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """How far this build's run bears out the full run.
+
+    Attributes
+    ----------
+    findings : dict of str to bool
+        For each finding that small data can decide, whether both runs decide it alike.
+    numbers : dict of str to bool
+        For each number recorded with ``exact=True``, whether both runs have it.
+    """
+
+    findings: dict
+    numbers: dict
+
+    def sentence(self):
+        """Say it."""
+        alike = [f"{sum(each.values())} of {len(each)}" for each in (self.findings, self.numbers)]
+        text = (
+            f"This build's run was checked against it: {alike[0]} findings that small data can decide come out the "
+            f"same, and {alike[1]} numbers that must not depend on the run are equal."
+        )
+        others = [statement for statement, same in self.findings.items() if not same]
+        return text + (f" Decided otherwise: {' '.join(others)}" if others else "")
+
+
+def agreement(reference, run):
+    """Decide again, from this build's run, what the full run found; both are records."""
+    here = {finding["statement"]: finding for finding in run["findings"]}
+    exact = {name: entry for name, entry in reference["records"].items() if entry["context"].get("exact")}
+    return Agreement(
+        {
+            each["statement"]: here[each["statement"]]["holds"] == each["holds"]
+            for each in reference["findings"]
+            if each["needs"] == "quick" and each["statement"] in here
+        },
+        {
+            name: entry["value"] == run["records"][name]["value"]
+            for name, entry in exact.items()
+            if name in run["records"]
+        },
+    )
 
 
 def stand_ins(record):
@@ -32,17 +103,21 @@ def stand_ins(record):
     return sorted(synthetic - by_nature)
 
 
-def colophon(name, record, reference):
+def colophon(name, page):
     """Write the last section of a page: its numbers beside the reported ones, and how it was made."""
     parts = []
-    if table := comparison_table(name, record, reference):
-        parts += ["## Reported, full run, this build", "", table, "", _reference_line(reference), ""]
-    parts += ["## How this page was made", ""]
-    if record is None:
+    if table := comparison_table(name, page.run, page.reference):
+        parts += ["## Reported, full run, this build", "", table, "", *_reference_lines(page), ""]
+    parts += [f"(made-{name})=", "## How this page was made", ""]
+    if page.record is None:
         return "\n".join([*parts, "The notebook has not been run.", ""])
-    environment = record["environment"]
+    shown = "the full run" if page.edition == "reference" else "this build's run"
+    return "\n".join([*parts, two_columns(shown, _facts(page.record))])
+
+
+def _facts(record):
+    environment, memory = record["environment"], record["peak_memory_bytes"]
     versions = ", ".join(f"{library} {version}" for library, version in environment["versions"].items())
-    memory = record["peak_memory_bytes"]
     rows = {
         "profile": f"`{record['profile']}`",
         "run": f"{record['started'].replace('T', ' ').replace('+00:00', ' UTC')}, {record['seconds']:.0f} s"
@@ -51,9 +126,10 @@ def colophon(name, record, reference):
         "software": f"Python {environment['python']}, Keras on {environment['backend']}; {versions}",
         "parameters": ", ".join(f"`{key}={code(repr(value))}`" for key, value in record["parameters"].items()),
         "data": "<br>".join(_data_line(data) for data in record["data"]) or "none",
+        "commit": f"`{record['commit']}`" if record.get("commit") else "none: files had changed since the last one",
         "key": f"`{record['key'][:12]}`",
     }
-    return "\n".join([*parts, two_columns("this run", rows)])
+    return rows
 
 
 def _data_line(data):
@@ -61,11 +137,14 @@ def _data_line(data):
     return f"{data.get('title') or data['name']}: {data['kind']}{digest}"
 
 
-def _reference_line(reference):
-    if reference is None:
-        return "No full run of this chapter has been committed yet."
-    environment = reference["environment"]
-    return (
-        f"The full run was made on {reference['started'][:10]} in {reference['seconds'] / 60:,.0f} minutes "
+def _reference_lines(page):
+    if page.reference is None:
+        return ["No full run of this chapter has been kept yet."]
+    environment = page.reference["environment"]
+    lines = [
+        f"The full run was made on {page.reference['started'][:10]} in {page.reference['seconds'] / 60:,.0f} minutes "
         f"({environment['cores']} cores, {environment['machine']}, Keras on {environment['backend']})."
-    )
+    ]
+    if page.edition == "reference" and page.run is not None and page.run["state"] == "done":
+        lines.append(agreement(page.reference, page.run).sentence())
+    return lines

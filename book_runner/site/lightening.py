@@ -1,13 +1,10 @@
 """Lightening: a rendered site in, the same site with less to load out."""
 
 import base64
-import io
 import re
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
+from book_runner.pictures import compressed
 from book_runner.project import write_text
 from book_runner.site.tree import site_pages
 
@@ -16,9 +13,6 @@ __all__ = ["lighten_site"]
 _ICON_SCRIPT = re.compile(r"<script[^>]*/fontawesome\.js[^>]*></script>\n?")
 _FONT = re.compile(r"@font-face\{[^}]*/fa-(brands|regular|solid)-\d+\.woff2[^}]*\}")
 _FONT_FILE = re.compile(r"url\(([^)]*\.woff2)\)")
-# More colours than that has no chart.
-_MOST_COLOURS = 50_000
-_LEAST_VISIBLE = 16
 # docutils gives bibliographies roles that have been withdrawn, in an order that readers' tools refuse.
 _WITHDRAWN = re.compile(r' role="list"(?= class="citation-list")|(?<=") role="doc-biblioentry"')
 _IMAGE = re.compile(r"<img\b[^>]*>")
@@ -42,7 +36,9 @@ def lighten_site(folder):
             kinds |= {kind for kind in ("brands", "regular") if f"fa-{kind}" in text}
             write_text(page, _with_lazy_images(_WITHDRAWN.sub("", _ICON_SCRIPT.sub("", text))))
     for image in folder.glob("_images/*.png"):
-        _compress(image)
+        content = image.read_bytes()
+        if (smaller := compressed(content)) != content:
+            image.write_bytes(smaller)
     styles = folder / "_static" / "styles" / "pydata-sphinx-theme.css"
     if styles.is_file():
         text = styles.read_text(encoding="utf-8")
@@ -57,29 +53,6 @@ def _inlined(styles, font):
         return f"url(data:font/woff2;base64,{content})"
 
     return _FONT_FILE.sub(data, font)
-
-
-def _compress(path):
-    """Store an image in less, without a visible change: an opaque alpha channel goes, a chart gets a palette."""
-    with Image.open(path) as image:
-        if image.mode not in ("RGB", "RGBA") or image.getextrema()[-1][0] < 255 * (image.mode == "RGBA"):
-            return
-        image = image.convert("RGB")
-    stored = [_png(image)]
-    if image.getcolors(_MOST_COLOURS) is not None:
-        reduced = image.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        change = np.abs(np.asarray(reduced.convert("RGB"), dtype=int) - np.asarray(image, dtype=int)).max()
-        if change <= _LEAST_VISIBLE:
-            stored.append(_png(reduced))
-    smallest = min(stored, key=len)
-    if len(smallest) < path.stat().st_size:
-        path.write_bytes(smallest)
-
-
-def _png(image):
-    content = io.BytesIO()
-    image.save(content, "PNG", optimize=True)
-    return content.getvalue()
 
 
 def _with_lazy_images(text):

@@ -7,42 +7,51 @@ import subprocess
 import sys
 
 from book_runner.project import digest, read_json, write_text
+from book_runner.reference import lay_out
 from book_runner.site.downloads import offer_downloads
 from book_runner.site.lightening import lighten_site
 from book_runner.site.staging import stage
 from course_utils.errors import RunnerError
 
-__all__ = ["build_site", "rendered_profile"]
+__all__ = ["build_site", "rendered_profile", "unshown_references"]
 
 
-def build_site(project, profile="quick"):
-    """Stage and render the site with the results of a profile; return False if nothing had changed since last time.
+def build_site(project, profile="quick", *, pages="reference", runs=True):
+    """Stage and render the site; return False if nothing had changed since last time.
+
+    The arguments are those of :func:`stage`.
 
     Raises
     ------
     RunnerError
         If Jupyter Book warns: a dead link, a missing number, a broken directive.
     """
-    records = stage(project, profile)
+    shown = stage(project, profile, pages=pages, runs=runs)
     fingerprint = _fingerprint(project)
     noted = project.build / "site.json"
     if (read_json(noted) or {}).get("fingerprint") == fingerprint and (project.html / "index.html").is_file():
         return False
     noted.unlink(missing_ok=True)
-    incomplete = any(record is None or record["state"] != "done" for record in records.values())
+    incomplete = any(page.record is None or page.record["state"] != "done" for page in shown.values())
     _render(project, strict=not incomplete)
     lighten_site(project.html)
-    _copy_artefacts(project, profile, records)
+    _copy_artefacts(project, profile, shown)
     # They were printed from pages that are gone.
     shutil.rmtree(project.html / "pdf", ignore_errors=True)
-    offer_downloads(project, records)
-    write_text(noted, json.dumps({"fingerprint": fingerprint, "profile": profile}))
+    offer_downloads(project, {name: page.record for name, page in shown.items()})
+    problems = {name: page.problem for name, page in shown.items() if page.problem}
+    write_text(noted, json.dumps({"fingerprint": fingerprint, "profile": profile, "problems": problems}))
     return True
 
 
 def rendered_profile(project):
     """Say which profile's results the rendered site shows; ``"quick"`` if no site was rendered to its end."""
     return (read_json(project.build / "site.json") or {}).get("profile", "quick")
+
+
+def unshown_references(project):
+    """Say for each chapter of the rendered site why it does not show its full run, where it was to show it."""
+    return (read_json(project.build / "site.json") or {}).get("problems", {})
 
 
 def _fingerprint(project):
@@ -70,9 +79,12 @@ def _render(project, *, strict):
         )
 
 
-def _copy_artefacts(project, profile, records):
-    for name in records:
+def _copy_artefacts(project, profile, shown):
+    """Put beside each page what its run wrote for it, and nothing that no page shows."""
+    for name, page in shown.items():
         target = project.html / "notebooks" / name
         shutil.rmtree(target, ignore_errors=True)
-        if project.artefacts(profile, name).is_dir():
-            shutil.copytree(project.artefacts(profile, name), target)
+        if page.edition == "reference":
+            lay_out(project, name, target)
+        elif page.record is not None and project.artefacts(profile, name).is_dir():
+            shutil.copytree(project.artefacts(profile, name), target, ignore=shutil.ignore_patterns("weights"))

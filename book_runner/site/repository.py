@@ -18,6 +18,8 @@ __all__ = ["public_address", "set_repository"]
 _CONFIG = ("# >>> written by `course set-repository`; without an address no page has a button that needs one\n",
            "# <<<\n")  # fmt: skip
 _README = ("<!-- written by `course set-repository` -->\n", "<!-- end -->\n")
+_WEIGHTS = "course_utils/weights.toml"
+_ADDRESS_LINE = re.compile(r'^address = ".*"', re.M)
 _SETUP_LINE = re.compile(r'^repository = ".*"', re.M)
 
 
@@ -34,7 +36,11 @@ def set_repository(project, url, *, branch="main"):
     ``https://HOST/OWNER/NAME``, or a file lacks the place for it, nothing is changed.
     """
     url = _checked(url, branch)
-    files = {"_config.yml": _config(project, url, branch), "README.md": _readme(project, url, branch)}
+    files = {
+        "_config.yml": _config(project, url, branch),
+        "README.md": _readme(project, url, branch),
+        _WEIGHTS: _weights(project, url, branch),
+    }
     for path in sorted(project.notebooks.glob("*.ipynb")):
         files[f"notebooks/{path.name}"] = _notebook(path, url)
     changed = [name for name, text in files.items() if (project.root / name).read_text(encoding="utf-8") != text]
@@ -87,6 +93,19 @@ def _readme(project, url, branch):
             colab = f"https://colab.research.google.com/github{path}/tree/{branch}/notebooks"
             inside += f"- **Colab**: [open a notebook]({colab}); its first cell installs the package.\n"
     return _between(project.root / "README.md", _README, inside)
+
+
+def _weights(project, url, branch):
+    """Return the list of kept weights with the address that their files are fetched from."""
+    text = (project.root / _WEIGHTS).read_text(encoding="utf-8")
+    if not _ADDRESS_LINE.search(text):
+        raise RunnerError(f"{_WEIGHTS} has no line 'address = \"...\"'")
+    raw = ""
+    if _on_github(url):
+        raw = f"https://raw.githubusercontent.com{urllib.parse.urlsplit(url).path}/{branch}/book/reference"
+    elif url:
+        raw = f"{url}/raw/{branch}/book/reference"
+    return _ADDRESS_LINE.sub(f'address = "{raw}"', text)
 
 
 def _notebook(path, url):

@@ -5,16 +5,32 @@ sources themselves never hold outputs.
 """
 
 import copy
+import dataclasses
 import json
 
 import nbformat
 import yaml
 
-from book_runner import pages
 from book_runner.answers import NOTE_TAG
-from book_runner.project import digest, noted, read_json, read_notebook, read_record
+from book_runner.pages import (
+    api_files,
+    card_files,
+    colophon,
+    ledger_page,
+    mistakes_page,
+    model_cards_page,
+    opening,
+    stand_ins,
+    status_page,
+)
+from book_runner.project import digest, noted, read_notebook, read_record
+from book_runner.reference import read_reference
+from course_utils.errors import check_choice
 
-__all__ = ["merge", "stage"]
+__all__ = ["EDITIONS", "Page", "merge", "stage"]
+
+EDITIONS = ("reference", "run")
+"""What pages may show: the full run that is kept, or this build's run."""
 
 _ANNOUNCEMENT = "This copy of the book was made from synthetic data: its numbers are not those of the real data sets."
 _LOG = "WARNING:tensorflow:"
@@ -22,35 +38,71 @@ _LOG = "WARNING:tensorflow:"
 _ADDED_TAGS = {"injected-parameters", "papermill-error-cell-tag", NOTE_TAG}
 
 
-def stage(project, profile="quick"):
-    """Write the tree that Jupyter Book renders; return the record behind each chapter's page, or None.
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """What the page of a chapter shows.
+
+    Attributes
+    ----------
+    edition : {"reference", "run"}
+        The full run that is kept, or the run of this build.
+    record : dict or None
+        Of the run that it shows; None if there is none.
+    run, reference : dict or None
+        The records of this build and of the full run, for the tables that set them side by side.
+    problem : str
+        Why the full run is not shown; empty if it is, or was not asked for.
+    """
+
+    edition: str
+    record: dict | None
+    run: dict | None
+    reference: dict | None
+    problem: str = ""
+
+
+def stage(project, profile="quick", *, pages="reference", runs=True):
+    """Write the tree that Jupyter Book renders; return the :class:`Page` of each chapter.
 
     Pages that take time to make are made only if the table of contents names them.
+
+    Parameters
+    ----------
+    project, profile : Project, {"quick", "full"}
+        Which book, and which of its runs.
+    pages : {"reference", "run"}
+        Whether a chapter shows the full run that is kept, as long as it is one of the chapter as it is now, or always
+        this build's run.
+    runs : bool
+        Whether this build has runs at all; a build for reading has none.
     """
-    names = project.names
-    records = {name: _standing(project, profile, name) for name in names}
-    references = {name: read_json(project.reference(name)) for name in names}
-    files, titles = _prose(project), {}
-    for name in names:
-        notebook = _staged_notebook(project, profile, name, records[name], references[name])
+    check_choice("pages", pages, EDITIONS)
+    shown, files, titles = {}, _prose(project), {}
+    for name in project.names:
+        page, notebook = _page(project, profile if runs else None, name, pages)
+        shown[name] = page
         files[f"notebooks/{name}.ipynb"] = nbformat.writes(notebook).encode()
         titles[name] = notebook["cells"][0]["source"].splitlines()[0].lstrip("# ")
-        shown = {"shown": "run", "record": records[name], "born": _born(notebook["cells"])}
-        files[f"records/{name}.json"] = json.dumps(shown, indent=1, sort_keys=True).encode()
+        noted_of_page = {"shown": page.edition, "record": page.record, "born": _born(notebook["cells"])}
+        files[f"records/{name}.json"] = json.dumps(noted_of_page, indent=1, sort_keys=True).encode()
+    of_runs = {name: page.run for name, page in shown.items()}
+    of_references = {name: page.reference for name, page in shown.items()}
     toc = files["_toc.yml"] = (project.root / "_toc.yml").read_bytes()
-    files["_config.yml"] = _config(project, records).encode()
-    files["book/ledger.md"] = pages.ledger_page(titles, records, references).encode()
-    files["book/status.md"] = pages.status_page(names, records, references).encode()
+    files["_config.yml"] = _config(project, [page.record for page in shown.values()]).encode()
+    files["book/ledger.md"] = ledger_page(titles, of_runs, of_references).encode()
+    files["book/status.md"] = status_page(project.names, of_runs, of_references).encode()
     if b"book/api" in toc:
-        files |= pages.api_files()
+        files |= api_files()
     if b"book/mistakes" in toc:
-        files["book/mistakes.md"] = pages.mistakes_page(project).encode()
+        files["book/mistakes.md"] = mistakes_page(project).encode()
+    if b"book/model_cards" in toc:
+        files["book/model_cards.md"] = model_cards_page(project).encode()
     if b"book/changelog" in toc:
         files["book/changelog.md"] = (project.root / "CHANGELOG.md").read_bytes()
     if b"book/data_cards" in toc:
-        files |= pages.card_files(project)
+        files |= card_files(project)
     _mirror(files, project.stage)
-    return records
+    return shown
 
 
 def merge(source, executed):
@@ -59,14 +111,16 @@ def merge(source, executed):
     The code cells of both are the same, apart from what papermill and the runner add.
     """
     merged = copy.deepcopy(source)
-    outputs = [cell for cell in executed["cells"] if cell["cell_type"] == "code" and not _ADDED_TAGS & _tags(cell)]
+    ran_cells = [cell for cell in executed["cells"] if cell["cell_type"] == "code" and not _ADDED_TAGS & _tags(cell)]
+    # A cell keeps its id when others are put in or taken out, as bookkeeping may be.
+    by_id = {cell["id"]: cell for cell in ran_cells}
     injected = [cell for cell in executed["cells"] if "injected-parameters" in _tags(cell)]
     cells = []
     for cell in merged["cells"]:
         cells.append(cell)
         if cell["cell_type"] != "code":
             continue
-        ran = outputs.pop(0) if outputs else None
+        ran = by_id.get(cell["id"])
         if ran is not None and ran["source"] == cell["source"]:
             cell["outputs"] = [output for output in copy.deepcopy(ran["outputs"]) if not _silent(output)]
             cell["execution_count"] = ran["execution_count"]
@@ -119,14 +173,22 @@ def _standing(project, profile, name):
     return record if record is not None and record["executed_sha256"] == found else None
 
 
-def _staged_notebook(project, profile, name, record, reference):
-    notebook = read_notebook(project.notebook(name))
-    if record is not None and record["executed_sha256"]:
-        notebook = merge(notebook, read_notebook(project.executed(profile, name)))
-    if text := pages.banner(record):
-        notebook["cells"].insert(1, nbformat.v4.new_markdown_cell(text, id="banner"))
-    notebook["cells"].append(nbformat.v4.new_markdown_cell(pages.colophon(name, record, reference), id="colophon"))
-    return notebook
+def _page(project, profile, name, pages):
+    """Return what the page of a chapter shows, and its notebook."""
+    run = _standing(project, profile, name) if profile else None
+    kept = read_reference(project, name)
+    source = read_notebook(project.notebook(name))
+    if pages == "reference" and kept.notebook is not None:
+        page = Page("reference", kept.record, run, kept.record)
+        notebook = merge(source, kept.notebook)
+    else:
+        page = Page("run", run, run, kept.record, kept.problem if pages == "reference" else "")
+        executed = run is not None and run["executed_sha256"]
+        notebook = merge(source, read_notebook(project.executed(profile, name))) if executed else source
+    first, last = opening(page), colophon(name, page)
+    notebook["cells"].insert(1, nbformat.v4.new_markdown_cell(first, id="opening"))
+    notebook["cells"].append(nbformat.v4.new_markdown_cell(last, id="colophon"))
+    return page, notebook
 
 
 def _prose(project):
@@ -139,7 +201,7 @@ def _prose(project):
 
 def _config(project, records):
     config = yaml.safe_load((project.root / "_config.yml").read_text(encoding="utf-8"))
-    if any(record and pages.stand_ins(record) for record in records.values()):
+    if any(record and stand_ins(record) for record in records):
         config.setdefault("html", {})["announcement"] = _ANNOUNCEMENT
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 

@@ -23,7 +23,8 @@ SETUP = 'import os\n\nrepository = ""  # written by `course set-repository`'
 def book(make_project):
     """A small book with the real `_config.yml` and README, and a set-up cell."""
     project = make_project({"01_one": ["n = 2"]})
-    for name in ("_config.yml", "README.md"):
+    (project.root / "course_utils").mkdir()
+    for name in ("_config.yml", "README.md", "course_utils/weights.toml"):
         shutil.copy(ROOT / name, project.root / name)
     for name in ("_static", "_extra", "references.bib"):
         copy = shutil.copytree if (ROOT / "book" / name).is_dir() else shutil.copy
@@ -36,19 +37,21 @@ def book(make_project):
 
 
 def contents(project):
-    names = ("_config.yml", "README.md", "notebooks/01_one.ipynb")
+    names = ("_config.yml", "README.md", "course_utils/weights.toml", "notebooks/01_one.ipynb")
     return {name: (project.root / name).read_text() for name in names}
 
 
 def test_set_change_and_unset(book):
     before = contents(book)
     assert public_address(book) == ""
-    changed = ["_config.yml", "README.md", "notebooks/01_one.ipynb"]
+    changed = ["_config.yml", "README.md", "course_utils/weights.toml", "notebooks/01_one.ipynb"]
     assert set_repository(book, f"{URL}.git") == changed
     after = contents(book)
     assert public_address(book) == URL
     assert yaml.safe_load(after["_config.yml"])["launch_buttons"]["colab_url"] == "https://colab.research.google.com"
     assert f"git clone {URL}" in after["README.md"]
+    raw = 'address = "https://raw.githubusercontent.com/someone/a-book/main/book/reference"'
+    assert raw in after["course_utils/weights.toml"]
     cells = json.loads(after["notebooks/01_one.ipynb"])["cells"]
     assert f'repository = "{URL}"  # written' in "".join(cells[1]["source"])
     assert set_repository(book, f"{URL}/") == []
@@ -91,6 +94,10 @@ def test_a_file_without_its_place_stops_everything(book):
     with pytest.raises(RunnerError, match=r"README.md lacks the lines"):
         set_repository(book, URL)
     (book.root / "README.md").write_text(before["README.md"])
+    (book.root / "course_utils" / "weights.toml").write_text("[sha256]\n")
+    with pytest.raises(RunnerError, match="course_utils/weights.toml has no line 'address"):
+        set_repository(book, URL)
+    (book.root / "course_utils" / "weights.toml").write_text(before["course_utils/weights.toml"])
     path = book.notebook("01_one")
     path.write_text(before["notebooks/01_one.ipynb"].replace("repository = ", "address = "))
     with pytest.raises(RunnerError, match=r"01_one.ipynb has no set-up cell with a line"):
@@ -101,7 +108,8 @@ def test_a_file_without_its_place_stops_everything(book):
 def test_the_command(book, monkeypatch):
     monkeypatch.chdir(book.root)
     done = CliRunner().invoke(main, ["set-repository", URL])
-    assert "changed: _config.yml\nchanged: README.md\nchanged: notebooks/01_one.ipynb\n" in done.output
+    assert done.output.splitlines()[:2] == ["changed: _config.yml", "changed: README.md"]
+    assert done.output.splitlines()[-1] == "changed: notebooks/01_one.ipynb"
     assert CliRunner().invoke(main, ["set-repository", URL]).output == "nothing to change\n"
     assert "Error: the address is 'x'" in CliRunner().invoke(main, ["set-repository", "x"]).output
 

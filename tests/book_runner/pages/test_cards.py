@@ -68,19 +68,19 @@ def test_cards_that_are_kept_stand_where_the_data_are_not(make_project, folder):
     write_mnist(folder)
     project = make_project({"01_one": ["n = 1"]})
     here = cards.card_files(project)
-    assert cards.keep_cards(project) == ["mnist", "pedestrians"]
+    assert cards.keep_data_cards(project) == ["mnist", "pedestrians"]
     (folder / "mnist.npz").unlink()
     files = cards.card_files(project)
     assert files["book/cards/mnist.png"] == here["book/cards/mnist.png"]
     assert section(files, "MNIST") == section(here, "MNIST").replace("| this build |", "| full run |")
     # Who has not got the data keeps the card.
-    assert cards.keep_cards(project) == ["pedestrians"]
+    assert cards.keep_data_cards(project) == ["pedestrians"]
     assert cards.card_files(project) == files
 
 
 def test_cards_that_are_kept_do_where_nothing_reads_data(make_project, folder, monkeypatch):
     project = make_project({"01_one": ["n = 1"]})
-    cards.keep_cards(project)
+    cards.keep_data_cards(project)
 
     def find(name):
         raise MissingExtraError("this needs pooch", name="pooch")
