@@ -207,3 +207,24 @@ def test_make_targets_that_the_readme_names_exist():
     for names in re.findall(r"^make ([a-z]+)|`make ([a-z]+)`", (ROOT / "README.md").read_text(), re.M):
         target = "".join(names)
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_looking_at_a_site_makes_do_with_the_small_environment(tmp_path):
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-read.lock"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+
+    def commands(target):
+        done = subprocess.run(["make", "-n", target], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    for target in ("read", "serve", "check"):
+        told = commands(target)
+        assert told[-1] == f".venv-read/bin/course {target}"
+        assert ".venv-read/bin/python -m pip install --quiet --require-hashes -r requirements-read.lock" in told
+        assert not any(" -r requirements.lock" in line for line in told)
+    assert commands("site-zip")[-2:] == [".venv-read/bin/course read", ".venv-read/bin/course site-zip"]
+    # Where the other one is there, it will do.
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / ".installed").touch()
+    assert commands("serve") == [".venv/bin/course serve"]
+    assert commands("read")[-1] == ".venv-read/bin/course read"
