@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import course_utils
-from book_runner import execute, plan
+from book_runner import check, execute, plan, reference
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -178,17 +179,31 @@ sys.meta_path[:] = [Without if finder is finders else finder for finder in sys.m
 """
 
 
+SHOWS_POINTS = """
+import numpy as np
+from course_utils import projector
+points = projector.Embedding("e", np.eye(3))
+projector.page_frame(projector.write_page("01_one/projector", points, title="Three points"))
+"""
+
+
+@pytest.mark.slow
 def test_the_book_is_read_with_what_its_extra_promises(make_project, with_own_pages, tmp_path):
     """Nothing that reads data, draws, or trains is installed, and yet the pages say the same."""
-    project = with_own_pages(make_project({"01_one": ["n = 2"]}))
-    execute.run_jobs(project, plan.plan(project))
+    project = with_own_pages(make_project({"01_one": ["n = 2", SHOWS_POINTS]}))
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for words in (["init"], ["add", "."], [*identity, "commit", "-m", "all"]):
+        subprocess.run(["git", *words], cwd=project.root, capture_output=True, check=True)
+    execute.run_jobs(project, plan.plan(project, "full"))
+    assert reference.keep_references(project) == {}
+    shutil.rmtree(project.build)
     everywhere = {**os.environ, "COURSE_DATA_DIR": "", "COURSE_CACHE_DIR": ""}
     pages = {}
     (tmp_path / "sitecustomize.py").write_text(WITHOUT)
     path = os.pathsep.join([str(tmp_path), str(ROOT), os.environ.get("PYTHONPATH", "")])
     for refused in ([], not_promised("book")):
         environment = {**everywhere, "PYTHONPATH": path, "REFUSED": json.dumps(refused)}
-        (project.build / "site.json").unlink(missing_ok=True)
+        shutil.rmtree(project.build, ignore_errors=True)
         command = [sys.executable, "-m", "book_runner.cli", "read"]
         done = subprocess.run(command, cwd=project.root, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -199,6 +214,11 @@ def test_the_book_is_read_with_what_its_extra_promises(make_project, with_own_pa
     assert len(pages) > 10
     assert [name for name, (whole, read) in pages.items() if whole != read] == []
     assert "OneCycle" in pages["training.html"][1]
+    chapter = (project.html / "notebooks" / "01_one.html").read_text()
+    assert "Results of the full run" in chapter
+    assert "Three points" in chapter
+    assert (project.html / "notebooks/01_one/projector/projector_binary.js").stat().st_size > 1_000_000
+    assert check.check_links(project.html) == []
     assert "not at hand" in (project.html / "book" / "data_cards.html").read_text()
     command = [sys.executable, "-c", "import keras"]
     assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 1
