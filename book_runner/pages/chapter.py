@@ -47,7 +47,7 @@ def _run_line(record):
     cores = "1 core" if environment["cores"] == 1 else f"{environment['cores']} cores"
     commit = f", commit `{record['commit'][:8]}`" if record.get("commit") else ""
     return (
-        f"{date.day} {date:%B %Y}{commit}, {cores} ({environment['machine']}, {environment['platform']}). "
+        f"{date.day} {date:%B %Y}{commit}, {cores} ({environment['machine']}). "
         f"[How this page was made](#made-{record['name']})."
     )
 
