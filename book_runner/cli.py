@@ -254,6 +254,18 @@ def check_command(context):
     context.exit(1 if problems else 0)
 
 
+@main.command("verify")
+@click.argument("site")
+@click.pass_context
+def verify_command(context, site):
+    """Verify that each number of a built or published SITE, a folder or an address, comes from the run it names."""
+    problems, n_numbers, n_chapters = check.verify_site(site)
+    told = f"{n_numbers} numbers on {n_chapters} pages"
+    last = f"{len(problems)} problems, {told}" if problems else f"{told}: each is its record's, and its run left it"
+    click.echo("\n".join([*problems, last]))
+    context.exit(1 if problems else 0)
+
+
 @main.command("set-repository")
 @click.argument("url")
 @click.option("--branch", default="main", show_default=True, help="What the Colab buttons open.")

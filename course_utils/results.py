@@ -1,7 +1,7 @@
 """Numbers, findings and checks: what a notebook leaves behind for the book.
 
 A recorded number travels as the metadata of a hidden notebook output. So it needs no side file, it survives
-papermill, MyST-NB can set it in the text with ``{glue:text}``, and the runner reads it from the executed notebook.
+papermill, and the runner reads it from the executed notebook, for the text to set with ``{number}``.
 Outside a notebook the same calls only fill this process's own log. What is not as a function describes it is an
 :class:`~course_utils.errors.ArgumentError`.
 """
@@ -30,7 +30,8 @@ __all__ = ["Finding", "Record", "check", "compare", "finding", "once", "provenan
 __getattr__ = moved_names(__name__, {"Claim": "course_utils.results.Finding", "claim": "course_utils.results.finding"})
 
 METADATA_KEY = "course"
-_GLUE_PREFIX = "application/papermill.record/"
+# An output needs at least one representation; one that no front end knows stays invisible.
+_INVISIBLE = "application/papermill.record/text/plain"
 
 # This process's records by name: `compare` looks them up, and a name recorded again replaces its value.
 _records = {}
@@ -95,7 +96,7 @@ def record(name=None, /, *values, unit=None, exact=False, **context):
     Parameters
     ----------
     name : str
-        Lower-case letters, digits and underscores. The text shows it with ``{glue:text}`name:.3f```.
+        Lower-case letters, digits and underscores. The text shows it with ``{number}`name:.3f```.
     *values : float, int, bool, str or sequence of float
         What was measured, of Python or NumPy. Numbers must be finite.
     unit : str, optional
@@ -125,7 +126,7 @@ def record(name=None, /, *values, unit=None, exact=False, **context):
     known = {key: None if _missing(item) else _plain(f"{name}, {key}", item) for key, item in context.items()}
     entry = Record(name, _plain(name, value), unit, known)
     _records[name] = entry
-    tell_runner("record", dataclasses.asdict(entry), glue=str(entry.value))
+    tell_runner("record", dataclasses.asdict(entry))
 
 
 def finding(statement, holds, *, evidence="", needs="quick"):
@@ -353,22 +354,17 @@ def compare(chapter):
     return pd.DataFrame.from_dict(rows, orient="index", columns=["reported", "measured", "difference", "why"])
 
 
-def tell_runner(kind, content, *, glue=None):
+def tell_runner(kind, content):
     """Leave something with the notebook that only the runner reads; outside a notebook nothing happens.
 
     `kind` is ``"record"``, ``"finding"``, ``"data"`` or ``"answer"``, and `content` a dict that JSON can hold.
-    `glue` is the text that ``{glue:text}`` sets for ``content["name"]``.
     """
     shell = sys.modules.get("IPython")
     if shell is None or shell.get_ipython() is None:
         return
     from IPython.display import display
 
-    metadata = {METADATA_KEY: {"kind": kind, "content": content}}
-    if glue is not None:
-        metadata["scrapbook"] = {"name": content["name"], "mime_prefix": _GLUE_PREFIX}
-    # An output needs at least one representation; one that no front end knows stays invisible.
-    display({f"{_GLUE_PREFIX}text/plain": kind if glue is None else glue}, raw=True, metadata=metadata)
+    display({_INVISIBLE: kind}, raw=True, metadata={METADATA_KEY: {"kind": kind, "content": content}})
 
 
 def _missing(value):

@@ -42,7 +42,11 @@ def make_project(tmp_path):
         toc = {"format": "jb-book", "root": "book/intro", "chapters": chapters}
         toc["chapters"] += [{"file": "book/ledger"}, {"file": "book/status"}]
         (project.root / "_toc.yml").write_text(yaml.safe_dump(toc))
-        config = {"title": "A small book", "execute": {"execute_notebooks": "off"}}
+        config = {
+            "title": "A small book",
+            "execute": {"execute_notebooks": "off"},
+            "sphinx": {"extra_extensions": ["book_runner.pages.numbers"]},
+        }
         (project.root / "_config.yml").write_text(yaml.safe_dump(config))
         return project
 

@@ -91,9 +91,9 @@ def typed_numbers(notebook, record):
     """List the numbers in the text of a chapter that were typed by hand although its run recorded them.
 
     Looked at are decimals of three significant digits or more, percentages, times in seconds, and counts from a
-    hundred up. Code, formulas, glued numbers and addresses are not text; a sentence that names the original, the report
-    or a source ([A] to [E]) is a quotation, and one that names a profile may give its counts. A number that is right
-    as it stands is allowed by a comment in its cell, which no reader sees:
+    hundred up. Code, formulas, roles and addresses are not text; a sentence that names the original, the report or a
+    source ([A] to [E]) is a quotation, and one that names a profile may give its counts. A number that is right as it
+    stands is allowed by a comment in its cell, which no reader sees:
     ``<!-- typed: 1,000, the size of the set as it was published -->``.
     """
     problems = []
@@ -109,7 +109,7 @@ def typed_numbers(notebook, record):
                 if name and typed.text.rstrip(" %") not in allowed:
                     problems.append(
                         f"{typed.text!r} is typed by hand in “{_short(sentence)}”, and the run recorded it as "
-                        f"{name}: use {{glue:text}}, or allow it with <!-- typed: {typed.text} … --> in the same cell"
+                        f"{name}: use {{number}}, or allow it with <!-- typed: {typed.text} … --> in the same cell"
                     )
     return problems
 

@@ -4,7 +4,7 @@ from book_runner.pages.markdown import plain, styled_table, table
 from course_utils import results
 from course_utils.errors import ArgumentError
 
-__all__ = ["comparison_table", "ledger_page"]
+__all__ = ["comparison_table", "ledger_anchor", "ledger_page"]
 
 _NUMBER_COLUMNS = {
     "number": "---",
@@ -31,7 +31,10 @@ def ledger_page(titles, records, references):
     numbers, findings = [], []
     for name in titles:
         chapter = {"chapter": f"{{doc}}`{name[:2]} </notebooks/{name}>`"}
-        numbers += [chapter | row for row in _comparisons(name, records.get(name), references.get(name))]
+        numbers += [
+            chapter | row | {"number": f'<span id="{ledger_anchor(name, row["number"])}"></span>{row["number"]}'}
+            for row in _comparisons(name, records.get(name), references.get(name))
+        ]
         findings += [chapter | row for row in _findings(records.get(name), references.get(name))]
     parts = [
         "# The ledger",
@@ -55,6 +58,17 @@ def ledger_page(titles, records, references):
         *styled_table("ledger", findings, _FINDING_COLUMNS, caption="Findings and their verdicts"),
     ]
     return "\n".join(parts)
+
+
+def ledger_anchor(name, number):
+    """Name the place in the ledger where a reported number of a chapter stands.
+
+    Examples
+    --------
+    >>> ledger_anchor("02_fashion_mlp", "test_accuracy")
+    'ledger-02-test_accuracy'
+    """
+    return f"ledger-{name[:2]}-{number.replace(' ', '_')}"
 
 
 def _comparisons(name, record, reference):

@@ -36,6 +36,7 @@ def build_site(project, profile="quick", *, pages="reference", runs=True):
     _render(project, strict=not incomplete)
     lighten_site(project.html)
     _copy_artefacts(project, profile, shown)
+    _copy_records(project, shown)
     # They were printed from pages that are gone.
     shutil.rmtree(project.html / "pdf", ignore_errors=True)
     offer_downloads(project, {name: page.record for name, page in shown.items()})
@@ -88,3 +89,11 @@ def _copy_artefacts(project, profile, shown):
             lay_out(project, name, target)
         elif page.record is not None and project.artefacts(profile, name).is_dir():
             shutil.copytree(project.artefacts(profile, name), target, ignore=shutil.ignore_patterns("weights"))
+
+
+def _copy_records(project, shown):
+    """Put the records behind the pages beside them: `course verify` compares both, in any copy of the site."""
+    target = project.html / "records"
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(project.stage / "records", target)
+    write_text(target / "index.json", json.dumps({"chapters": sorted(shown)}))

@@ -127,7 +127,6 @@ def merge(source, executed):
         if "parameters" in _tags(cell):
             cells.extend(copy.deepcopy(injected))
     merged["cells"] = cells
-    _drop_repeated_records(cells)
     return merged
 
 
@@ -138,27 +137,13 @@ def _tags(cell):
 def _silent(output):
     """Outputs that no reader needs: what only the runner reads, and the logging of libraries, which names local paths.
 
-    Those of `record` stay: they carry the numbers for the text. In a notebook TensorFlow logs to standard output; what
-    a cell prints itself stays.
+    Those of `record` stay: the copy of the notebook beside the page proves its numbers (`course verify`). In a notebook
+    TensorFlow logs to standard output; what a cell prints itself stays.
     """
     lines = output.get("text", "").splitlines() if output["output_type"] == "stream" else []
     is_log = bool(lines) and all(line.startswith(_LOG) for line in lines)
     left = [noted([{"outputs": [output]}], kind) for kind in ("finding", "data")]
     return output.get("name") == "stderr" or is_log or any(left)
-
-
-def _drop_repeated_records(cells):
-    """Keep the last of several records of one name, as the record file does: the text may use it only once."""
-    seen = set()
-    for cell in reversed(cells):
-        kept = []
-        for output in reversed(cell.get("outputs", [])):
-            names = {content["name"] for content in noted([{"outputs": [output]}], "record")}
-            if not names & seen:
-                kept.append(output)
-            seen |= names
-        if cell["cell_type"] == "code":
-            cell["outputs"] = kept[::-1]
 
 
 def _born(cells):

@@ -1,5 +1,6 @@
 import copy
 import json
+import re
 
 import nbformat
 import pytest
@@ -33,11 +34,12 @@ def add_prose(project, text):
 
 
 def test_a_site_has_pages_artefacts_and_numbers(built):
-    add_prose(built, "The number is {glue:text}`double`.")
+    add_prose(built, "The number is {number}`double`.")
     assert site.build_site(built)
     page = (built.html / "notebooks" / "01_one.html").read_text()
     assert "The number is" in page
-    assert '<span class="pasted-text">5</span>' in page.replace("<strong>", "").replace("</strong>", "")
+    assert re.search('<a class="number" [^>]*data-number="double"[^>]*>5</a>', page)
+    assert read_json(built.html / "records" / "01_one.json")["record"]["records"]["double"]["value"] == 5
     assert "Two is even." in page
     assert "How this page was made" in page
     assert (built.html / "notebooks" / "01_one" / "page.html").read_text() == "hello"
@@ -58,7 +60,7 @@ def test_new_prose_is_rendered_without_running_anything(built):
     assert built.record("quick", "01_one").read_bytes() == before
 
 
-@pytest.mark.parametrize("prose", ["{glue:text}`missing`", "[gone](gone.md)", "{ref}`nowhere`", "```{nonsense}\n```"])
+@pytest.mark.parametrize("prose", ["{number}`missing`", "[gone](gone.md)", "{ref}`nowhere`", "```{nonsense}\n```"])
 def test_warnings_are_errors(built, prose):
     add_prose(built, f"Text {prose}" if not prose.startswith("```") else prose)
     with pytest.raises(RunnerError, match="without warnings:\n.*WARNING"):
@@ -183,6 +185,7 @@ def test_the_ledger_holds_every_reported_number_and_every_finding_with_its_verdi
     assert len(rows) == len(results.reported("03_fashion_regrouped")) + len(findings)
     reason = results.reported("03_fashion_regrouped")["class_accuracy"]["reason"]
     assert f"[{reason}](#is-it-the-imbalance)" in page
+    assert '| <span id="ledger-03-class_accuracy"></span>class accuracy |' in page
     assert f"| {chapter} | `a*b` \\*wins\\*. | – | ✔ 1 \\| 2 |" in rows
     assert f"| {chapter} | It wins. | – | ✘ 1 \\| 2 |" in rows
     assert f"| {chapter} | All. | – | ◌ needs the full profile; here 1 \\| 2 |" in rows

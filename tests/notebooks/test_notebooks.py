@@ -144,11 +144,56 @@ def test_nothing_is_defined_in_two_notebooks():
 def test_findings_are_checked_and_numbers_recorded(notebook):
     source = "\n".join(cell["source"] for cell in code(notebook))
     assert source.count("results.finding(") >= 3
-    glued = set(re.findall(r"\{glue:text\}`(\w+)", prose(notebook)))
-    recorded = set(re.findall(r"results\.record\(\s*f?\"(\w+)", source))
-    # A name made with an f-string is followed only as far as its fixed beginning.
-    beginnings = tuple(re.findall(r"results\.record\(\s*f\"(\w+)\{", source))
-    assert {name for name in glued - recorded if not (beginnings and name.startswith(beginnings))} == set()
+    told = set(re.findall(r"\{number\}`(\w+)", prose(notebook)))
+    recorded, beginnings = recorded_names(source)
+    assert {name for name in told - recorded if not name.startswith(beginnings)} == set()
+
+
+def recorded_names(source):
+    """Names that some code gives to `results.record`, and the fixed beginnings of those made with an f-string."""
+    body = ast.parse(re.sub(r"^\s*[%!].*$", "", source, flags=re.M))
+    mappings = {
+        target.id: node.value
+        for node in ast.walk(body)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    names, beginnings = set(), []
+    for call in ast.walk(body):
+        if not isinstance(call, ast.Call) or ast.unparse(call.func) != "results.record":
+            continue
+        if not call.args:
+            for keyword in call.keywords:
+                names |= {keyword.arg} if keyword.arg else keys(mappings.get(ast.unparse(keyword.value), keyword.value))
+        elif isinstance(call.args[0], ast.Constant):
+            names.add(call.args[0].value)
+        elif isinstance(call.args[0], ast.JoinedStr) and isinstance(call.args[0].values[0], ast.Constant):
+            beginnings.append(call.args[0].values[0].value)
+    return names - {"unit", "exact"}, tuple(beginnings)
+
+
+def keys(node):
+    """Names in a dictionary, written with braces or as a call."""
+    inside = node.keywords if isinstance(node, ast.Call) else getattr(node, "keys", [])
+    return {each.arg if isinstance(each, ast.keyword) else getattr(each, "value", None) for each in inside}
+
+
+def test_names_are_followed_in_each_form_that_records_them():
+    source = """
+results.record("alone", 1, low=0)
+results.record(
+    "apart", 2
+)
+results.record(f"many_{name}", 3)
+results.record(one=1, two=2, unit="s", exact=True)
+numbers = {"three": 3}
+results.record(**numbers, four=4)
+results.record(**dict(five=5))
+results.record(name, 6)
+"""
+    names = {"alone", "apart", "one", "two", "three", "four", "five"}
+    assert recorded_names(source) == (names, ("many_",))
 
 
 def test_toc_profiles_and_notebooks_agree():

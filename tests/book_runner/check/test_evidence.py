@@ -44,13 +44,13 @@ def typed(*cells):
 def test_a_result_that_is_typed_is_found(text, number, name):
     (problem,) = typed("Nothing here.", text)
     assert problem.startswith(f"'{number}' is typed by hand in “")
-    assert f"recorded it as {name}: use {{glue:text}}" in problem
+    assert f"recorded it as {name}: use {{number}}" in problem
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "It gets {glue:text}`accuracy:.3f` right.",
+        "It gets {number}`accuracy:.3f` right.",
         "It gets `0.885` right.",
         "```python\nx = 0.885\n```",
         "It gets $0.885$ right, or $$\n0.885\n$$",
@@ -119,7 +119,7 @@ def test_a_finding_that_fails_in_the_full_profile_fails_the_build(make_project, 
     assert "contradicts the finding" in checked.output
 
 
-def test_a_typed_result_fails_the_build_until_it_is_glued(make_project, monkeypatch):
+def test_a_typed_result_fails_the_build_until_it_is_set_by_its_name(make_project, monkeypatch):
     project = make_project({"01_one": ["n = 2", "from course_utils import results\nresults.record('share', 1 / 7)"]})
     notebook = json.loads(project.notebook("01_one").read_text())
     prose = nbformat.v4.new_markdown_cell("It gets 0.143 of them right.")
@@ -127,6 +127,6 @@ def test_a_typed_result_fails_the_build_until_it_is_glued(make_project, monkeypa
     result = build(project, monkeypatch)
     assert result.exit_code == 1
     assert "notebooks/01_one.ipynb: '0.143' is typed by hand in “It gets 0.143 of them right.”" in result.output
-    prose["source"] = "It gets {glue:text}`share:.3f` of them right."
+    prose["source"] = "It gets {number}`share:.3f` of them right."
     project.notebook("01_one").write_text(json.dumps({**notebook, "cells": [*notebook["cells"], prose]}))
     assert build(project, monkeypatch).exit_code == 0
