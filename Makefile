@@ -2,22 +2,39 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The small environment, which reads the book and runs nothing.
+READ := .venv-read
+# What only looks at a site makes do with the small one, unless the other is there.
+LOOK := $(if $(wildcard $(VENV)/.installed),$(VENV),$(READ))
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book full reference site pdf serve test lint format bench lock clean check changed links colab resolved
+.PHONY: help read site-zip setup book full reference site pdf serve test lint format bench lock clean check changed links colab resolved
 
 help:  ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s%s\n", $$1, $$2 }' Makefile
 
 # The stamp is newer than the lock only after a whole installation. Dependencies come from the lock alone, each checked
-# against its hash; the package itself is installed in place.
-$(VENV)/.installed: requirements.lock pyproject.toml
+# against its hash; the lock is whole, so pip need not look for more. The package itself is installed in place.
+# Reading runs little of what is installed: compiling the rest beforehand would take a third of the time.
+$(READ)/.installed: HOW := --no-compile
+define install
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed; set PYTHON=...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --require-hashes --no-deps $(HOW) -r $<
+	$(@D)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+endef
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(install)
+$(READ)/.installed: requirements-read.lock pyproject.toml
+	$(install)
+
+read: $(READ)/.installed  ## Render the book with the results of the full run: three minutes, and nothing is executed
+	$(READ)/bin/course read
+
+site-zip: read  ## Pack that book into _build/deep-vision-measured.zip, to be opened anywhere without a network
+	$(READ)/bin/course site-zip
 
 setup: $(VENV)/.installed  ## Make .venv from the locked requirements
 
@@ -32,6 +49,7 @@ full: setup  ## The same with the original sizes: hours on two cores
 reference: setup  ## The full run, each notebook alone on the machine; its results are kept in book/reference/
 	$(BIN)/course run --profile full --jobs 1
 	$(BIN)/course reference
+	$(BIN)/course reference --cards
 
 site: setup  ## Render again what has been executed
 	$(BIN)/course site --pages $(PAGES)
@@ -39,11 +57,11 @@ site: setup  ## Render again what has been executed
 pdf: setup  ## Print the pages, and the whole book, as PDFs (needs Chromium)
 	$(BIN)/course pdf
 
-serve: setup  ## Show the site at http://127.0.0.1:8000/
-	$(BIN)/course serve
+serve: $(LOOK)/.installed  ## Show the site at http://127.0.0.1:8000/
+	$(LOOK)/bin/course serve
 
-check: setup  ## Look for faults in the rendered site: dead links, other hosts, heavy pages
-	$(BIN)/course check
+check: $(LOOK)/.installed  ## Look for faults in the rendered site: dead links, other hosts, heavy pages
+	$(LOOK)/bin/course check
 
 SINCE ?= origin/main
 changed: setup  ## The pages that changed; `make changed SINCE=commit`

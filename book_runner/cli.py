@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from book_runner import check, dask, execute, pdf, plan, reference, site, student
+from book_runner import check, dask, execute, pages, pdf, plan, reference, site, student
 from book_runner.project import cores, find_project
 from course_utils import datasets
 from course_utils.errors import CourseError
@@ -158,6 +158,24 @@ def site_command(profile, pages):
         _site(project, profile, pages=pages)
 
 
+@main.command("read")
+def read_command():
+    """Render the full run that is kept in book/reference/: nothing is executed, and no data are needed."""
+    project = find_project()
+    with execute.build_lock(project):
+        _site(project, "quick", pages="reference", runs=False)
+    click.echo(f"It opens from disk, too: {(project.html / 'index.html').as_uri()}")
+
+
+@main.command("site-zip")
+def zip_command():
+    """Pack the rendered site into one file, which opens without a network wherever it is unpacked."""
+    project = find_project()
+    with execute.build_lock(project):
+        path = site.zip_site(project)
+    click.echo(f"{path.relative_to(project.root)}: {path.stat().st_size / 2**20:.0f} MiB")
+
+
 @main.command("plan")
 @_profile_option
 @_only_option
@@ -173,11 +191,15 @@ def plan_command(profile, only):
 
 @main.command("reference")
 @_only_option
+@click.option("--cards", is_flag=True, help="Keep the cards of the data sets that are here, and nothing else.")
 @click.pass_context
-def reference_command(context, only):
+def reference_command(context, only, cards):
     """Keep the full run in book/reference/, to be committed: what the pages show while it is current."""
     project = find_project()
     with execute.build_lock(project):
+        if cards:
+            click.echo(f"kept: {', '.join(pages.keep_data_cards(project)) or 'no data set is here'}")
+            return
         left = reference.keep_references(project, only)
     for name, why in left.items():
         click.echo(f"not kept: {name}: {why}")

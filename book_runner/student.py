@@ -115,4 +115,8 @@ def _empty(exercise, note, made_from):
 def _made_from(record):
     parameters = ", ".join(f"{name}={value!r}" for name, value in record["parameters"].items() if name != "data_dir")
     data = "; ".join(f"{each['name']} ({each['kind']})" for each in record["data"])
-    return f"The check was made with {parameters}" + (f", on {data}" if data else "") + "."
+    return (
+        f"The check was made by the {record['profile']} run of this build, with {parameters}"
+        + (f", on {data}" if data else "")
+        + "."
+    )

@@ -1,5 +1,7 @@
 """Fixtures that several test modules share."""
 
+from pathlib import Path
+
 import nbformat
 import pytest
 import yaml
@@ -49,6 +51,29 @@ def make_project(tmp_path):
         return project
 
     return write
+
+
+@pytest.fixture
+def with_own_pages():
+    """Give a small book what the real one has beside its chapters: package, data cards, change log."""
+
+    def add(project):
+        toc = yaml.safe_load((project.root / "_toc.yml").read_text())
+        own = [{"file": "book/api", "sections": [{"glob": "book/api/*"}]}]
+        toc["chapters"] += [*own, {"file": "book/data_cards"}, {"file": "book/changelog"}]
+        (project.root / "_toc.yml").write_text(yaml.safe_dump(toc))
+        (project.root / "CHANGELOG.md").write_text("# Change log\n\nIt all began.\n")
+        config = yaml.safe_load((project.root / "_config.yml").read_text())
+        settings = yaml.safe_load((Path(__file__).parents[1] / "_config.yml").read_text())["sphinx"]["config"]
+        extensions = [name for name in settings["extensions"] if name.startswith(("sphinx.ext.", "book_runner."))]
+        config["sphinx"] = {
+            "extra_extensions": extensions,
+            "config": {key: settings[key] for key in settings if key.startswith(("auto", "napoleon", "nitpick"))},
+        }
+        (project.root / "_config.yml").write_text(yaml.safe_dump(config))
+        return project
+
+    return add
 
 
 @pytest.fixture

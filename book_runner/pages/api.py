@@ -5,6 +5,7 @@ It is a Sphinx extension as well, which sets the docstrings of these pages.
 
 import ast
 import importlib.util
+import inspect
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,9 @@ from book_runner.project import digest
 
 __all__ = ["api_files", "public_modules", "setup"]
 
+# What modules of the package load as they are imported. Where the book is only read, these are not installed: Sphinx
+# then takes stand-ins for them, which leave docstrings and signatures as they are.
+_OPTIONAL = ("cv2", "keras", "tensorflow")
 # A type as napoleon sets it, if it names values: (*{"sum", "mean"}, optional*).
 _TYPE = re.compile(r'\(\*([^*]*"[^*]*)\*\)')
 _VALUE = re.compile(r'\{[^}]*\}|"[^"]*"')
@@ -68,9 +72,24 @@ def api_files():
 
 def setup(app):
     """Let Sphinx use the module as an extension."""
+    app.connect("config-inited", _stand_in_for_what_is_missing)
+    app.connect("autodoc-process-signature", _set_signature)
     # After napoleon, whose place is 500.
     app.connect("autodoc-process-docstring", _set_docstring, priority=600)
     return {"parallel_read_safe": True}
+
+
+def _stand_in_for_what_is_missing(app, config):
+    missing = [name for name in _OPTIONAL if importlib.util.find_spec(name) is None]
+    config.autodoc_mock_imports = [*config.autodoc_mock_imports, *missing]
+
+
+def _set_signature(app, what, name, obj, options, signature, annotation):
+    """Take the signature of a class that is derived from a stand-in from its own beginning; the stand-in has any."""
+    if what != "class" or not getattr(obj, "__sphinx_mock__", False) or "__init__" not in vars(obj):
+        return None
+    own = inspect.signature(obj.__init__)
+    return str(own.replace(parameters=list(own.parameters.values())[1:])), annotation
 
 
 def _set_docstring(app, what, name, obj, options, lines):

@@ -1,37 +1,55 @@
-"""Data cards: for each data set of the course what it is, what this build read, samples, licence and known issues."""
+"""Data cards: for each data set of the course what it is, what was read of it, samples, licence and known issues."""
 
+import io
 import json
 
-import cv2
 import numpy as np
+from PIL import Image
 
 from book_runner.pages.markdown import two_columns
 from book_runner.project import digest, read_json, write_text
 from course_utils import datasets
+from course_utils.errors import MissingExtraError
 
-__all__ = ["card_files", "sample_sheet"]
+__all__ = ["card_files", "keep_data_cards", "sample_sheet"]
 
 _INTRODUCTION = [
     "What each data set is, and what this copy of the book was built from.",
-    "*This build* says which files were read; `course data where` lists the folders in which they are looked for.",
+    "*This build* says which files were read, *full run* which ones that run read, where a data set is not at hand.",
+    "`course data where` lists the folders in which data are looked for.",
 ]
 _COLUMNS = 8
-_SYNTHETIC_LIMIT = 500
 
 
 def card_files(project):
     """Write the data-card page and its pictures: the files to stage, by their paths.
 
-    A card is made anew only when what it shows has changed: reading every data set takes longer than all the rest of
-    staging.
+    A data set that is not at hand has the card that :func:`keep_data_cards` kept, so that a book can be read with no
+    data and with nothing installed that reads them. No images are drawn in place of a data set that nobody has read.
     """
     parts = ["# Data cards", "", *_INTRODUCTION, ""]
     files = {}
     for name in datasets.names():
-        facts, picture = _card(project, name)
-        files[f"book/cards/{name}.png"] = picture
-        parts += _page_section(datasets.CATALOG[name], facts)
+        reader, card = "this build", _card(project, name)
+        if card is None:
+            reader, card = "full run", _noted(_kept(project), name)
+        facts = None
+        if card is not None:
+            facts, files[f"book/cards/{name}.png"] = card
+        parts += _page_section(datasets.CATALOG[name], facts, reader)
     return {"book/data_cards.md": "\n".join(parts).encode(), **files}
+
+
+def keep_data_cards(project):
+    """Keep the cards of the data sets at hand in ``book/reference/cards/``; return their names.
+
+    Cards of other data sets stay as they are, so that a machine which has only some of the data loses none.
+    """
+    cards = {name: _card(project, name) for name in datasets.names()}
+    kept = {name: card for name, card in cards.items() if card is not None}
+    for name, card in kept.items():
+        _note(_kept(project), name, *card)
+    return sorted(kept)
 
 
 def sample_sheet(rows, *, columns=_COLUMNS, scale=2):
@@ -52,32 +70,56 @@ def sample_sheet(rows, *, columns=_COLUMNS, scale=2):
         row[: len(shown), 1:-1, 1:-1] = shown
     picture = sheet.transpose(0, 2, 1, 3, 4).reshape(len(rows) * (height + 2), columns * (width + 2), channels)
     picture = picture.repeat(scale, axis=0).repeat(scale, axis=1)
-    # OpenCV writes blue first.
-    return cv2.imencode(".png", picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
+    content = io.BytesIO()
+    Image.fromarray(picture[..., 0] if channels == 1 else picture).save(content, "PNG", optimize=True)
+    return content.getvalue()
 
 
 def _card(project, name):
-    """Return the facts and the picture of a data set, from the last build where they still hold."""
-    source = "local" if datasets.find(name) else "synthetic"
-    fingerprint = datasets.fingerprint(name, source=source)
-    noted, picture = project.build / "cards" / f"{name}.json", project.build / "cards" / f"{name}.png"
-    facts = read_json(noted)
-    if facts and facts["fingerprint"] == fingerprint and picture.is_file():
-        content = picture.read_bytes()
-        if digest(content) == facts["picture"]:
-            return facts, content
-    facts, content = _look(name, source)
-    noted.parent.mkdir(parents=True, exist_ok=True)
-    picture.write_bytes(content)
-    facts |= {"fingerprint": fingerprint, "picture": digest(content)}
-    write_text(noted, json.dumps(facts, indent=1))
-    return facts, content
+    """Return the facts and the picture of a data set, or None if it is not at hand.
+
+    They are those of the last build where these still hold: reading every data set takes longer than all the rest of
+    staging.
+    """
+    folder = project.build / "cards"
+    try:
+        source = "local" if datasets.find(name) else "synthetic"
+        if source == "synthetic" and not datasets.CATALOG[name].drawn:
+            return None
+        fingerprint = datasets.fingerprint(name, source=source)
+        card = _noted(folder, name)
+        if card is None or card[0]["fingerprint"] != fingerprint:
+            facts, picture = _look(name, source)
+            card = facts | {"fingerprint": fingerprint}, picture
+            _note(folder, name, *card)
+        return card
+    # Where the book is only read, neither the user's cache folder is known nor a picture decoded.
+    except MissingExtraError:
+        return None
+
+
+def _kept(project):
+    return project.book / "reference" / "cards"
+
+
+def _noted(folder, name):
+    """Read a card from a folder; None if there is none, or it is damaged."""
+    facts, picture = read_json(folder / f"{name}.json"), folder / f"{name}.png"
+    if facts is None or not picture.is_file():
+        return None
+    content = picture.read_bytes()
+    return (facts, content) if digest(content) == facts["picture"] else None
+
+
+def _note(folder, name, facts, picture):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.png").write_bytes(picture)
+    write_text(folder / f"{name}.json", json.dumps(facts | {"picture": digest(picture)}, indent=1) + "\n")
 
 
 def _look(name, source):
     if datasets.CATALOG[name].task == "classification":
-        limit = None if source == "local" else _SYNTHETIC_LIMIT
-        data = datasets.load(name, source=source, train_limit=limit, test_limit=limit)
+        data = datasets.load(name, source=source)
         groups, images = data.y_train, data.x_train
         counts = {
             label: [int(np.sum(part == k)) for part in (data.y_train, data.y_test)]
@@ -90,18 +132,12 @@ def _look(name, source):
         groups, images, counts = data.train.ids, data.train.images, {}
         n_rows, scale = 4, 1
     rows = [images[groups == group][:_COLUMNS] for group in np.unique(groups)[:n_rows]]
-    facts = {
-        "line": data.provenance.line(),
-        "kind": data.provenance.kind,
-        "counts": counts,
-        "shape": list(images.shape[1:]),
-    }
+    facts = {"line": data.provenance.line(), "counts": counts, "shape": list(images.shape[1:])}
     return facts, sample_sheet(rows, scale=scale)
 
 
-def _page_section(entry, facts):
-    height, width, channels = facts["shape"]
-    one_a_row = "class" if facts["counts"] else "identity"
+def _page_section(entry, facts, reader):
+    height, width, channels = entry.shape if facts is None else facts["shape"]
     rows = {
         "task": entry.task,
         "images": f"{height} × {width}, {'grey' if channels == 1 else 'RGB'}",
@@ -112,15 +148,16 @@ def _page_section(entry, facts):
         "citation": entry.citation or "none",
         "home": f"<{entry.homepage}>" if entry.homepage else "this project",
         "known issues": " ".join(entry.issues) or "none",
-        "this build": facts["line"],
     }
-    parts = [f"## {entry.title}", "", two_columns("value", rows)]
-    what = "Synthetic stand-ins" if facts["kind"] == "synthetic" and not entry.drawn else "Samples"
-    alt = f"{what} for {entry.title}, one {one_a_row} a row, {_COLUMNS} images each."
+    if facts is None:
+        rows["this build"] = "not at hand: a notebook that asks for it gets drawn images, and says so"
+        return [f"## {entry.title}", "", two_columns("value", rows)]
+    parts = [f"## {entry.title}", "", two_columns("value", rows | {reader: facts["line"]})]
+    one_a_row = "class" if facts["counts"] else "identity"
+    alt = f"Samples for {entry.title}, one {one_a_row} a row, {_COLUMNS} images each."
     parts += [f"```{{image}} cards/{entry.name}.png", f":alt: {alt}", ":loading: lazy", "```", ""]
-    parts += [f"{what}, one {one_a_row} a row.", ""]
-    # A synthetic set has as many images as one asks for: its counts say nothing.
-    if facts["counts"] and facts["kind"] != "synthetic":
+    parts += [f"Samples, one {one_a_row} a row.", ""]
+    if facts["counts"]:
         parts += ["| class | training images | test images |", "|---|---:|---:|"]
         parts += [f"| {label} | {train:,} | {test:,} |" for label, (train, test) in facts["counts"].items()] + [""]
     return parts

@@ -18,5 +18,5 @@ def model_cards_page(project):
     parts = [_INTRODUCTION]
     for name in project.names:
         if cards := kept_cards(project.kept(name)):
-            parts += [f"## Chapter {name[:2]}: {{doc}}`/notebooks/{name}`", "", model_cards(cards, level=3)]
+            parts += [f"## Chapter {name[:2]}", "", f"{{doc}}`/notebooks/{name}`", "", model_cards(cards, level=3)]
     return "\n".join(parts if len(parts) > 1 else [*parts, "None are kept yet.", ""])

@@ -1,5 +1,6 @@
 """The site: executed notebooks, prose and records in, static pages out; and the book's public address."""
 
+from book_runner.site.archive import zip_site
 from book_runner.site.downloads import offer_downloads
 from book_runner.site.lightening import lighten_site
 from book_runner.site.rendering import build_site, rendered_profile, unshown_references
@@ -20,4 +21,5 @@ __all__ = [
     "stage",
     "toc_pages",
     "unshown_references",
+    "zip_site",
 ]

@@ -36,7 +36,8 @@ def _offer(project, records, page, text):
     if page.parts[0] == "notebooks" and name in records:
         items.append(("downloads", f"{name}.ipynb", "fa-file", "notebook", "Download the notebook without outputs"))
         if records[name] and records[name]["state"] == "done":
-            text = text.replace(_EXECUTED, _EXECUTED.replace(".ipynb", "executed notebook"))
+            run = f"executed notebook ({records[name]['profile']} run)"
+            text = text.replace(_EXECUTED, _EXECUTED.replace(".ipynb", run))
     text = text.replace(_PRINT, _PRINT.replace(".pdf", "print"))
     pdf = page.with_suffix(".pdf").as_posix()
     items.append(("pdf", pdf, "fa-file-pdf", "PDF", "Download this page as a PDF"))

@@ -4,6 +4,8 @@ import urllib.request
 
 import pytest
 
+from course_utils import datasets
+
 
 def test_run_plan_and_site(make_project, course):
     project = make_project({"01_one": ["n = 2"]})
@@ -91,3 +93,22 @@ def test_check_looks_at_the_site(make_project, course):
     broken = course(project.root, "check")
     assert broken.exit_code == 1
     assert "gone.png" in broken.output
+
+
+def test_read_shows_what_is_kept_and_no_run_of_this_build(make_project, course):
+    project = make_project({"01_one": ["n = 2"]})
+    course(project.root, "run")
+    result = course(project.root, "read")
+    assert result.exit_code == 0
+    assert "01_one does not show its full run: no full run is kept" in result.output
+    assert f"opens from disk, too: {(project.html / 'index.html').as_uri()}" in result.output
+    assert "This page has no results" in (project.html / "notebooks" / "01_one.html").read_text()
+    assert "(unchanged)" in course(project.root, "read").output
+
+
+def test_reference_keeps_cards_by_themselves(make_project, monkeypatch, course):
+    monkeypatch.setattr(datasets, "find", lambda name: None)
+    project = make_project({"01_one": ["n = 2"]})
+    assert course(project.root, "reference", "--cards").output == "kept: pedestrians\n"
+    kept = project.book / "reference" / "cards"
+    assert {path.name for path in kept.iterdir()} == {"pedestrians.json", "pedestrians.png"}

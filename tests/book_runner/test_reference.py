@@ -145,7 +145,7 @@ def test_a_page_shows_the_kept_run_and_sets_this_one_beside_it(rich):
     page = (rich.html / "notebooks" / "01_rich.html").read_text()
     assert "Results of the full run" in page
     assert git(rich, "rev-parse", "HEAD")[:8] in page
-    assert "x = 2" in page
+    assert "x=2" in page
     beside = rich.html / "notebooks" / "01_rich"
     assert (beside / "projector" / "index.html").read_text().startswith("vz-projector")
     assert (beside / "projector" / "projector_binary.js").stat().st_size > 1_000_000

@@ -5,6 +5,7 @@ the other in one kernel, whose start takes longer than that. With COURSE_COLAB=w
 run to their ends.
 """
 
+import json
 import os
 import re
 import shlex
@@ -83,10 +84,15 @@ def python(colab, code, folder, *, check=True):
     return subprocess.run(command, cwd=folder, env=variables(), capture_output=True, text=True, check=check)
 
 
+def report_of_pip(folder):
+    """Where pip leaves what the set-up cell made it install."""
+    return folder.with_name(f"{folder.name}-pip.json")
+
+
 def papermill(colab, wheel, folder, *arguments):
     """Run a notebook in an empty folder, with the wheel for what the set-up cell installs; give what it said."""
     folder.mkdir()
-    environment = variables(COURSE_PACKAGE=str(wheel), **PIP)
+    environment = variables(COURSE_PACKAGE=str(wheel), PIP_REPORT=str(report_of_pip(folder)), **PIP)
     command = [colab, "-m", "papermill", *arguments, "--kernel", "python3", "--no-progress-bar"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     found = python(colab, "import course_utils; print(course_utils.__file__)", folder, check=False).stdout
@@ -111,6 +117,11 @@ def test_the_readmes_command_works_from_any_folder_and_installs_the_package(cola
     done = papermill(colab, wheel, tmp_path / "content", PROJECT.root / notebook, output, *options)
     assert done.returncode == 0, done.stderr[-3000:]
     assert all(cell["execution_count"] for cell in code_cells(tmp_path / "content" / output))
+    # The set-up cell asked for the extra that brings what the chapters call.
+    installed = json.loads(report_of_pip(tmp_path / "content").read_text())["install"]
+    assert [(each["metadata"]["name"], each.get("requested_extras")) for each in installed] == [
+        ("course-utils", ["course"])
+    ]
     assert (tmp_path / "content" / Path(notebook).stem / "projector" / "index.html").is_file()
 
 

@@ -1,14 +1,9 @@
 import importlib
 import inspect
-from pathlib import Path
-
-import yaml
 
 import course_utils
 from book_runner import site
 from book_runner.pages import api
-
-ROOT = Path(__file__).parents[3]
 
 
 def test_every_public_module_has_a_page_and_a_line():
@@ -43,21 +38,8 @@ def test_a_page_changes_with_its_source(monkeypatch, tmp_path):
     assert [name for name in before if before[name] != after[name]] == ["book/api/errors.md"]
 
 
-def test_pages_hold_docstrings_and_links_between_modules(make_project):
-    project = make_project({"01_one": ["n = 2"]})
-    toc = yaml.safe_load((project.root / "_toc.yml").read_text())
-    toc["chapters"] += [{"file": "book/api", "sections": [{"glob": "book/api/*"}]}, {"file": "book/changelog"}]
-    (project.root / "_toc.yml").write_text(yaml.safe_dump(toc))
-    (project.root / "CHANGELOG.md").write_text("# Change log\n\nIt all began.\n")
-    own = yaml.safe_load((project.root / "_config.yml").read_text())
-    ours = yaml.safe_load((ROOT / "_config.yml").read_text())
-    settings = ours["sphinx"]["config"]
-    extensions = [name for name in settings["extensions"] if name.startswith(("sphinx.ext.", "book_runner."))]
-    own["sphinx"] = {
-        "extra_extensions": extensions,
-        "config": {key: settings[key] for key in settings if key.startswith(("auto", "napoleon", "nitpick"))},
-    }
-    (project.root / "_config.yml").write_text(yaml.safe_dump(own))
+def test_pages_hold_docstrings_and_links_between_modules(make_project, with_own_pages):
+    project = with_own_pages(make_project({"01_one": ["n = 2"]}))
     assert site.build_site(project)
     page = (project.html / "book" / "api" / "retrieval.html").read_text()
     assert "cmc_curve" in page
