@@ -122,7 +122,7 @@ def test_a_damaged_record_counts_as_none(ran):
     for text in ("{ half a rec", "[]", "\x00" * 100, "", *map(json.dumps, damaged)):
         path.write_text(text)
         assert plan.stale_reasons(ran, plan.plan(ran)[0]) == ["its record is damaged"]
-        assert site.stage(ran) == {"01_one": None}
+        assert site.stage(ran)["01_one"].record is None
     assert run(ran) == {"01_one": "done"}
 
 
@@ -131,7 +131,7 @@ def test_a_damaged_executed_notebook_is_run_again(ran, course):
     executed.write_bytes(executed.read_bytes()[:100])
     assert "stale: the executed notebook is missing or was changed" in course(ran.root, "plan").output
     # A site that is made before it was run again does not show half a page.
-    assert site.stage(ran) == {"01_one": None}
+    assert site.stage(ran)["01_one"].record is None
     assert run(ran) == {"01_one": "done"}
     nbformat.validate(nbformat.read(executed, as_version=4))
 

@@ -126,8 +126,8 @@ def test_pages_have_a_colab_button_only_with_an_address(book):
 
 def test_the_real_book_can_be_given_an_address(tmp_path):
     root = tmp_path / "book"
-    root.mkdir()
-    for name in ("_config.yml", "_toc.yml", "README.md"):
+    (root / "course_utils").mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml", "README.md", "course_utils/weights.toml"):
         shutil.copy(ROOT / name, root / name)
     shutil.copytree(ROOT / "notebooks", root / "notebooks")
     project = Project(root)
@@ -136,6 +136,7 @@ def test_the_real_book_can_be_given_an_address(tmp_path):
     assert set(changed) == {
         "_config.yml",
         "README.md",
+        "course_utils/weights.toml",
         *(f"notebooks/{p.name}" for p in root.glob("notebooks/*.ipynb")),
     }
     for path in root.glob("notebooks/*.ipynb"):
