@@ -28,6 +28,7 @@ __all__ = [
     "code_cells",
     "declared_parameters",
     "differences",
+    "last_run",
     "parts_after_run",
     "parts_here",
     "plan",
@@ -140,16 +141,21 @@ def _at(base, point, fingerprint):
 
 def stale_reasons(project, job):
     """Say why a job has to run."""
-    path = project.record(*job.place)
-    record = read_record(path)
+    record, problem = last_run(project, *job.place)
+    return [problem] if problem else differences(record["parts"], job.parts)
+
+
+def last_run(project, profile, name):
+    """Return the record of a run, None if it is absent or damaged, and what is wrong with the run, "" if nothing is."""
+    path, executed = project.record(profile, name), project.executed(profile, name)
+    record, problem = read_record(path), ""
     if record is None:
-        return ["its record is damaged"] if path.exists() else ["never run"]
-    if record["state"] != "done":
-        return ["the last run failed"]
-    executed = project.executed(*job.place)
-    if not executed.is_file() or digest(executed.read_bytes()) != record.get("executed_sha256"):
-        return ["the executed notebook is missing or was changed"]
-    return differences(record["parts"], job.parts)
+        problem = "its record is damaged" if path.exists() else "never run"
+    elif record["state"] != "done":
+        problem = "the last run failed"
+    elif not executed.is_file() or digest(executed.read_bytes()) != record["executed_sha256"]:
+        problem = "the executed notebook is missing or was changed"
+    return record, problem
 
 
 def parts_after_run(job, loaded):

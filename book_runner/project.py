@@ -123,7 +123,6 @@ def find_project(start=None):
 
 def commit_of_results(project):
     """Return the commit that holds all that makes results as it is now; None if there is no such commit."""
-
     # Results of files that no commit holds could not be made again by anybody.
     command = ["git", "status", "--branch", "--untracked-files=no", "--porcelain=v2", "--"]
     try:

@@ -134,7 +134,9 @@ def model_cards(cards, *, level=2):
 
 
 def _keep(project, name):
-    record = _finished(project, name)
+    record, problem = plan.last_run(project, "full", name)
+    if problem:
+        raise RunnerError(f"{problem}: {record['error']}" if record and record["error"] else problem)
     executed = read_notebook(project.executed("full", name))
     if reasons := plan.reference_reasons(project, name, record, executed):
         raise RunnerError("; ".join(reasons))
@@ -158,19 +160,6 @@ def _keep(project, name):
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     write_text(project.reference(name), json.dumps(record, indent=1, sort_keys=True) + "\n")
-
-
-def _finished(project, name):
-    """Return the record of a full run that went to its end."""
-    path, executed = project.record("full", name), project.executed("full", name)
-    record = read_record(path)
-    if record is None:
-        raise RunnerError("its record is damaged" if path.exists() else "never run")
-    if record["state"] != "done":
-        raise RunnerError(f"its run failed: {record['error']}")
-    if not executed.is_file() or digest(executed.read_bytes()) != record["executed_sha256"]:
-        raise RunnerError("the executed notebook is missing or was changed")
-    return record
 
 
 def _fill(folder, executed, artefacts):

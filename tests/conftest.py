@@ -54,6 +54,19 @@ def make_project(tmp_path):
 
 
 @pytest.fixture
+def add_prose():
+    """Add a text to the end of a small book's chapter ``01_one``."""
+
+    def add(project, text):
+        path = project.notebook("01_one")
+        notebook = nbformat.read(path, as_version=4)
+        notebook["cells"].append(nbformat.v4.new_markdown_cell(text))
+        nbformat.write(notebook, path)
+
+    return add
+
+
+@pytest.fixture
 def with_own_pages():
     """Give a small book what the real one has beside its chapters: package, data cards, change log."""
 

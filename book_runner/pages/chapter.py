@@ -1,10 +1,9 @@
 """What is added to a chapter's page: at its top whose results it shows, at its end its numbers and how it was made."""
 
 import dataclasses
-import datetime
 
 from book_runner.pages.ledger import comparison_table
-from book_runner.pages.markdown import box, code, two_columns
+from book_runner.pages.markdown import box, code, cores_of, date_of, two_columns
 from course_utils import datasets
 
 __all__ = ["Agreement", "agreement", "colophon", "opening", "stand_ins"]
@@ -43,10 +42,9 @@ def opening(page):
 def _run_line(record):
     """Say in a line when, from which commit and on which machine a run was made."""
     environment = record["environment"]
-    date = datetime.date.fromisoformat(record["started"][:10])
     commit = f", commit `{record['commit'][:8]}`" if record.get("commit") else ""
     return (
-        f"{date.day} {date:%B %Y}{commit}, {_cores(environment)} ({environment['machine']}). "
+        f"{date_of(record)}{commit}, {cores_of(environment)} ({environment['machine']}). "
         f"[How this page was made](#made-{record['name']})."
     )
 
@@ -121,7 +119,7 @@ def _facts(record):
         "profile": f"`{record['profile']}`",
         "run": f"{record['started'].replace('T', ' ').replace('+00:00', ' UTC')}, {record['seconds']:.0f} s"
         + (f", at most {memory / 2**20:,.0f} MiB of memory" if memory else ""),
-        "machine": f"{_cores(environment)}, {environment['machine']}, {environment['platform']}",
+        "machine": f"{cores_of(environment)}, {environment['machine']}, {environment['platform']}",
         "software": f"Python {environment['python']}, Keras on {environment['backend']}; {versions}",
         "parameters": ", ".join(f"`{key}={code(repr(value))}`" for key, value in record["parameters"].items()),
         "data": "<br>".join(_data_line(data) for data in record["data"]) or "none",
@@ -129,10 +127,6 @@ def _facts(record):
         "key": f"`{record['key'][:12]}`",
     }
     return rows
-
-
-def _cores(environment):
-    return "1 core" if environment["cores"] == 1 else f"{environment['cores']} cores"
 
 
 def _data_line(data):
@@ -146,7 +140,7 @@ def _reference_lines(page):
     environment = page.reference["environment"]
     lines = [
         f"The full run was made on {page.reference['started'][:10]} in {page.reference['seconds'] / 60:,.0f} minutes "
-        f"({_cores(environment)}, {environment['machine']}, Keras on {environment['backend']})."
+        f"({cores_of(environment)}, {environment['machine']}, Keras on {environment['backend']})."
     ]
     if page.edition == "reference" and page.run is not None and page.run["state"] == "done":
         lines.append(agreement(page.reference, page.run).sentence())

@@ -1,8 +1,9 @@
 """What the generated pages are made of: texts, tables and boxes in Markdown."""
 
+import datetime
 import re
 
-__all__ = ["box", "code", "plain", "styled_table", "table", "two_columns"]
+__all__ = ["box", "code", "cores_of", "date_of", "plain", "styled_table", "table", "two_columns"]
 
 
 def plain(text):
@@ -17,6 +18,17 @@ def plain(text):
 def code(text):
     """Make a text ready to stand between backquotes, in a table too."""
     return str(text).replace("`", "'").replace("\n", " ").replace("|", "\\|")
+
+
+def cores_of(environment):
+    """Say how many cores a run had."""
+    return "1 core" if environment["cores"] == 1 else f"{environment['cores']} cores"
+
+
+def date_of(record):
+    """Write the day of a run."""
+    date = datetime.date.fromisoformat(record["started"][:10])
+    return f"{date.day} {date:%B %Y}"
 
 
 def box(kind, title, text):

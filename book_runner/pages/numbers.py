@@ -5,7 +5,6 @@ On a page of the site that is a link to the cell. The facts that ``numbers.js`` 
 for all of its numbers. Elsewhere, in LaTeX for instance, a number is plain text.
 """
 
-import datetime
 import json
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from docutils import nodes
 from sphinx.util import logging
 
 from book_runner.pages.ledger import ledger_anchor
+from book_runner.pages.markdown import cores_of, date_of
 from book_runner.project import noted, read_json
 from course_utils import results
 from course_utils.errors import ArgumentError
@@ -169,14 +169,13 @@ def _run_facts(page):
     """List what is known of the run behind a page."""
     record = page["record"]
     environment, commit = record["environment"], record.get("commit")
-    cores = "1 core" if environment["cores"] == 1 else f"{environment['cores']} cores"
     data = [f"{each['name']}, {each['kind']}" + _checksum(each) for each in record["data"]]
     return [
         ["run", _edition(page)],
-        ["date", f"{_date(record)}, {record['started'][11:16]} UTC"],
+        ["date", f"{date_of(record)}, {record['started'][11:16]} UTC"],
         ["commit", commit[:12] if commit else "none: files had changed since the last one"],
         ["data", "; ".join(data) or "none"],
-        ["machine", f"{cores}, {environment['machine']}, {environment['platform']}"],
+        ["machine", f"{cores_of(environment)}, {environment['machine']}, {environment['platform']}"],
     ]
 
 
@@ -185,18 +184,13 @@ def _sentence(page, number):
     entry = page["record"]["records"][number]
     value = f"{_exact(entry['value'])} {entry['unit'] or ''}".rstrip()
     interval = f" ({_interval(entry)})" if _interval(entry) else ""
-    return f"{number.replace('_', ' ')}: {value}{interval}, from {_edition(page)}, {_date(page['record'])}"
+    return f"{number.replace('_', ' ')}: {value}{interval}, from {_edition(page)}, {date_of(page['record'])}"
 
 
 def _edition(page):
     if page["shown"] == "reference":
         return "the full run"
     return f"this build's run, profile {page['record']['profile']}"
-
-
-def _date(record):
-    date = datetime.date.fromisoformat(record["started"][:10])
-    return f"{date.day} {date:%B %Y}"
 
 
 def _checksum(data):

@@ -2,7 +2,7 @@
 
 import string
 
-from book_runner.pages.markdown import styled_table, table
+from book_runner.pages.markdown import cores_of, styled_table, table
 
 __all__ = ["status_page"]
 
@@ -74,10 +74,9 @@ def _status_row(name, record, environments):
 
 
 def _environment_row(letter, environment):
-    cores = "1 core" if environment["cores"] == 1 else f"{environment['cores']} cores"
     return {
         "on": letter,
-        "machine": f"{cores} ({environment.get('threads', '?')} for each notebook), "
+        "machine": f"{cores_of(environment)} ({environment.get('threads', '?')} for each notebook), "
         f"{environment['machine']}, {environment['platform']}",
         "software": f"Python {environment['python']}, Keras on {environment['backend']}",
         "versions": ", ".join(f"{library} {version}" for library, version in sorted(environment["versions"].items())),

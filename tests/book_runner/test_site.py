@@ -26,14 +26,7 @@ def built(make_project):
     return project
 
 
-def add_prose(project, text):
-    path = project.notebook("01_one")
-    notebook = nbformat.read(path, as_version=4)
-    notebook["cells"].append(nbformat.v4.new_markdown_cell(text))
-    nbformat.write(notebook, path)
-
-
-def test_a_site_has_pages_artefacts_and_numbers(built):
+def test_a_site_has_pages_artefacts_and_numbers(built, add_prose):
     add_prose(built, "The number is {number}`double`.")
     assert site.build_site(built)
     page = (built.html / "notebooks" / "01_one.html").read_text()
@@ -49,7 +42,7 @@ def test_a_site_has_pages_artefacts_and_numbers(built):
     assert not site.build_site(built)
 
 
-def test_new_prose_is_rendered_without_running_anything(built):
+def test_new_prose_is_rendered_without_running_anything(built, add_prose):
     site.build_site(built)
     before = built.record("quick", "01_one").read_bytes()
     add_prose(built, "A sentence added later.")
@@ -61,7 +54,7 @@ def test_new_prose_is_rendered_without_running_anything(built):
 
 
 @pytest.mark.parametrize("prose", ["{number}`missing`", "[gone](gone.md)", "{ref}`nowhere`", "```{nonsense}\n```"])
-def test_warnings_are_errors(built, prose):
+def test_warnings_are_errors(built, prose, add_prose):
     add_prose(built, f"Text {prose}" if not prose.startswith("```") else prose)
     with pytest.raises(RunnerError, match="without warnings:\n.*WARNING"):
         site.build_site(built)

@@ -3,7 +3,7 @@
 import pytest
 
 from book_runner import execute, plan
-from book_runner.project import find_project, read_json, read_record
+from book_runner.project import find_project, noted, read_notebook, read_record
 from book_runner.reference import kept_cards, read_reference
 from course_utils import datasets
 
@@ -36,17 +36,11 @@ def test_loaded_weights_give_the_numbers_of_the_first_training(tmp_path, monkeyp
     said = execute.perform(job, execute.noting(PROJECT, name), tmp_path, log, {}, print, execute.Processes())
     assert "error" not in said, log.read_text()
     # The same weights, on another kind of processor, may decide one or two of 10,000 images otherwise.
-    here = read_numbers(tmp_path / f"{name}.ipynb")
+    cells = read_notebook(tmp_path / f"{name}.ipynb")["cells"]
+    here = {each["name"]: each for each in noted(cells, "record")}
     assert here["n_runs"]["value"] == 1
     for number in ("first_accuracy", "class_accuracy", "first_low", "first_high"):
         assert here[number]["value"] == pytest.approx(full[number]["value"], abs=2e-4), number
     networks = {"test_accuracy": "mlp", "better_accuracy": "one_cycle", "shuffled_accuracy": "shuffled"}
     for number, network in networks.items():
         assert here[number]["value"] == pytest.approx(cards[network]["accuracy"], abs=2e-4), number
-
-
-def read_numbers(path):
-    """The records of an executed notebook, by name."""
-    outputs = [output for cell in read_json(path)["cells"] for output in cell.get("outputs", [])]
-    left = [output.get("metadata", {}).get("course", {}) for output in outputs]
-    return {each["content"]["name"]: each["content"] for each in left if each.get("kind") == "record"}

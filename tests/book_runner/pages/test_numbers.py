@@ -43,13 +43,6 @@ def built(make_project):
     return project
 
 
-def add_prose(project, text):
-    path = project.notebook("01_one")
-    notebook = nbformat.read(path, as_version=4)
-    notebook["cells"].append(nbformat.v4.new_markdown_cell(text))
-    nbformat.write(notebook, path)
-
-
 def links(page):
     """The numbers of a page: attributes and text of each."""
     for attributes, text in re.findall('<a class="number" ([^>]*)>(.*?)</a>', page):
@@ -133,7 +126,7 @@ def test_a_reported_number_leads_to_its_row_in_the_ledger(make_project):
         ("{number}`worst:.3f`", "01_one: the format of worst is '.3f', which does not fit 'Shirt </script>'"),
     ],
 )
-def test_a_number_that_cannot_be_set_fails_the_build(built, text, problem):
+def test_a_number_that_cannot_be_set_fails_the_build(built, text, problem, add_prose):
     add_prose(built, f"It is {text}.")
     with pytest.raises(RunnerError, match=re.escape(problem)):
         site.build_site(built)
@@ -146,7 +139,7 @@ def test_only_chapters_have_numbers(built):
 
 
 @pytest.mark.parametrize("cells", [["n = 2"], ["n = 2", "n / 0"]])
-def test_without_a_whole_run_a_number_is_a_dash(make_project, cells):
+def test_without_a_whole_run_a_number_is_a_dash(make_project, cells, add_prose):
     project = make_project({"01_one": cells})
     add_prose(project, "It is {number}`share:.3f`.")
     if len(cells) == 2:
