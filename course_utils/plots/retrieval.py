@@ -7,6 +7,7 @@ import numpy as np
 from course_utils.errors import ArgumentError, check_integer
 from course_utils.plots import style
 from course_utils.plots.images import check_images, draw, grid
+from course_utils.retrieval import bootstrap_interval
 
 __all__ = ["plot_cmc", "show_ranked_gallery"]
 
@@ -38,15 +39,12 @@ def plot_cmc(results, *, max_rank=20):
     if not results:
         raise ArgumentError("results is empty; it must hold at least one RetrievalResult")
     last = min(check_integer("max_rank", max_rank, minimum=1), *(result.n_gallery for result in results.values()))
-    rng = np.random.default_rng(0)
     ax = style.new_axes(4.4)
     ranks = np.arange(1, last + 1)
     for i, (name, result) in enumerate(results.items()):
         curves = result.probe_cmc(last)
         look = style.line_style(i)
-        # A sample of n probes with replacement is how often each was drawn.
-        counts = rng.multinomial(len(curves), np.full(len(curves), 1 / len(curves)), size=500)
-        low, high = np.percentile(counts @ curves / len(curves), [2.5, 97.5], axis=0)
+        low, high = bootstrap_interval(curves, n_samples=500)
         ax.fill_between(ranks, low, high, color=look["color"], alpha=0.15, lw=0)
         ax.plot(ranks, curves.mean(axis=0), ms=5, label=name or None, **look)
     ax.set(xlabel="rank (gallery items looked at)", ylabel="probes found (share)", ylim=(0, 1.02))

@@ -10,30 +10,53 @@ in float64 from these two rows alone. Equal rows always tie (for the cosine metr
 by a power of two), whatever the block, the shard or the number of threads they were met in.
 """
 
+from course_utils.retrieval.comparison import Comparison, Comparisons, bootstrap_interval, compare, compare_all
+from course_utils.retrieval.decisions import (
+    OpenSetResult,
+    VerificationResult,
+    open_set,
+    verification,
+    verify_pairs,
+)
 from course_utils.retrieval.evaluation import (
-    RetrievalResult,
     cmc_curve,
     evaluate_retrieval,
     evaluate_single_shot,
     rank_gallery,
     ranked_histogram,
 )
+from course_utils.retrieval.graded import ndcg
+from course_utils.retrieval.neighbours import evaluate_neighbours
 from course_utils.retrieval.reranking import RerankedDistances, k_reciprocal
+from course_utils.retrieval.result import NeighbourResult, RetrievalResult
 from course_utils.retrieval.shards import Matches, ShardCounts, count_shard, evaluate_on_cluster, find_matches, merge
 
 __all__ = [
+    "Comparison",
+    "Comparisons",
     "Matches",
+    "NeighbourResult",
+    "OpenSetResult",
     "RerankedDistances",
     "RetrievalResult",
     "ShardCounts",
+    "VerificationResult",
+    "bootstrap_interval",
     "cmc_curve",
+    "compare",
+    "compare_all",
     "count_shard",
+    "evaluate_neighbours",
     "evaluate_on_cluster",
     "evaluate_retrieval",
     "evaluate_single_shot",
     "find_matches",
     "k_reciprocal",
     "merge",
+    "ndcg",
+    "open_set",
     "rank_gallery",
     "ranked_histogram",
+    "verification",
+    "verify_pairs",
 ]

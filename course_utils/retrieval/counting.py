@@ -5,9 +5,11 @@ gallery: for each probe only the distances of its few true matches are sorted, a
 dropped into the gap between two of them. Counts over parts of a gallery add up.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
-__all__ = ["SortedRows", "first_of_tie", "ragged_positions"]
+__all__ = ["Places", "SortedRows", "first_of_tie", "ragged_positions"]
 
 _MOST_CELLS = 2048  # a row's histogram; with 8-byte counts a batch of eight rows fits in the level-2 cache
 
@@ -130,83 +132,162 @@ class SortedRows:
         return self._order[self._keys[chosen] % self._span]
 
 
-def probe_statistics(below, equal, offsets, ties):
-    """Turn the counts at each true match into measures of each probe.
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where each probe's matches stand in its ranking: all measures of a ranked list follow from it.
 
-    `below` and `equal` count the non-matching gallery items nearer than the match, and exactly as near. Probe `i` has
-    the matches ``offsets[i]:offsets[i + 1]``, nearest first.
+    Matches that tie with other items form a group: they may stand anywhere in it, all orders alike. A match that ties
+    with no other item is a group of its own. Measures are expected values over the orders.
 
-    Returns a dict of arrays with one entry per probe: measures as in :class:`course_utils.retrieval.RetrievalResult`,
-    and ``first_tie``, three columns: items before the first match's tie, matches in it, others in it.
+    Attributes
+    ----------
+    offsets : ndarray of intp, shape (n_probes + 1,)
+        Probe `i` has the groups ``offsets[i]:offsets[i + 1]``, nearest first.
+    before, tied, others : ndarray of int, shape (n_groups,)
+        Items ranked before the group, matches in it, and other items in it.
+    n_matches : ndarray of intp, shape (n_probes,)
+        Matches that the probe has in the whole gallery; more than the groups hold if these are of a list's beginning.
     """
-    if ties == "pessimistic":
-        below = below + equal
-    if ties != "expected":
-        equal = np.zeros_like(equal)
-    counts = np.diff(offsets)
-    has_match = np.flatnonzero(counts)
-    starts, counts = offsets[has_match], counts[has_match]
-    owner = np.repeat(np.arange(len(counts)), counts)
-    position = ragged_positions(np.zeros_like(counts), counts)
 
-    # As if nothing tied.
-    place = below + position
-    precision = (position + 1) / (place + 1)
-    in_top = (place < counts[owner]).astype(np.float64)
-    first_rank = below[starts].astype(np.float64)
-    penalty = counts / (place[starts + counts - 1] + 1)
-    first_tie = np.zeros((len(offsets) - 1, 3), np.intp)
-    first_tie[has_match, 0], first_tie[has_match, 1] = below[starts], 1
+    offsets: np.ndarray
+    before: np.ndarray
+    tied: np.ndarray
+    others: np.ndarray
+    n_matches: np.ndarray
 
-    # Then each tie: some matches of one probe and others, in any order, after `before` items.
-    start, stop = _tied_runs(below, equal, owner)
-    tied, others, before, probe = stop - start, equal[start], place[start], owner[start]
-    each = ragged_positions(start, tied)
-    mean_precision = map(_tied_precision, position[start], before, tied, others)
-    precision[each] = np.repeat(np.fromiter(mean_precision, float), tied)
-    in_top[each] = np.repeat(np.clip((counts[probe] - before) / (tied + others), 0, 1), tied)
-    leads = start == starts[probe]
-    first_rank[probe[leads]] = (before + others / (tied + 1))[leads]
-    first_tie[has_match[probe[leads]], 1:] = np.column_stack([tied, others])[leads]
-    for run in np.flatnonzero(stop == (starts + counts)[probe]):
-        last = before[run] + tied[run] + others[run] - np.arange(others[run] + 1)
-        penalty[probe[run]] = counts[probe[run]] * (first_of_tie(tied[run], others[run]) / last).sum()
+    @classmethod
+    def of(cls, below, equal, offsets, ties):
+        """Group matches by the non-matching items nearer than each, and exactly as near.
 
-    def table(values):
-        out = np.full(len(offsets) - 1, np.nan)
-        out[has_match] = values
+        Probe `i` has the matches ``offsets[i]:offsets[i + 1]``, nearest first.
+        """
+        if ties == "pessimistic":
+            below = below + equal
+        if ties != "expected":
+            equal = np.zeros_like(equal)
+        counts = np.diff(offsets)
+        owner = np.repeat(np.arange(len(counts)), counts)
+        found = ragged_positions(np.zeros_like(counts), counts)
+        joins = (equal[1:] > 0) & (equal[:-1] > 0) & (np.diff(below) == 0) & (np.diff(owner) == 0)
+        heads = np.flatnonzero(np.append(np.ones(min(len(owner), 1), bool), ~joins))
+        return cls(
+            offsets_of(np.bincount(owner[heads], minlength=len(counts))),
+            (below + found)[heads],
+            np.diff(heads, append=len(owner)),
+            equal[heads],
+            counts.astype(np.intp),
+        )
+
+    @classmethod
+    def join(cls, parts):
+        """Put the places of consecutive groups of probes together, in few bytes."""
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__}
+        columns["offsets"] = offsets_of(np.concatenate([np.diff(part.offsets) for part in parts]))
+        for name in ("before", "tied", "others"):
+            if columns[name].max(initial=0) < 2**30:
+                columns[name] = columns[name].astype(np.int32)
+        return cls(**columns)
+
+    @property
+    def first(self):
+        """The first group of each probe, shape (n_probes, 3): before, tied, others; zeros without a match."""
+        out = np.zeros((len(self.n_matches), 3), np.intp)
+        has_match = np.flatnonzero(np.diff(self.offsets))
+        out[has_match] = np.column_stack([self.before, self.tied, self.others])[self.offsets[has_match]]
         return out
 
-    def mean(values):
-        return np.add.reduceat(values, starts) / counts if len(starts) else []
+    def ranks(self):
+        """Return the expected rank of the first match, 0 for the best; NaN without one."""
+        before, tied, others = self.first.T
+        return np.where(tied > 0, before + others / (tied + 1), np.nan)
 
-    return {
-        "ranks": table(first_rank),
-        "average_precision": table(mean(precision)),
-        "inverse_negative_penalty": table(penalty),
-        "r_precision": table(mean(in_top)),
-        "first_tie": first_tie,
-    }
+    def inverse_negative_penalty(self):
+        """Return the number of matches divided by the expected place of the last one; NaN without a match."""
+        out = np.full(len(self.n_matches), np.nan)
+        probes = np.flatnonzero(np.diff(self.offsets))
+        last = self.offsets[probes + 1] - 1
+        out[probes] = self.n_matches[probes] / (self.before[last] + self.tied[last] + self.others[last])
+        for probe, group in zip(*(rows[self.others[last] > 0] for rows in (probes, last)), strict=True):
+            tied, others = int(self.tied[group]), int(self.others[group])
+            places = self.before[group] + tied + others - np.arange(others + 1)
+            out[probe] = self.n_matches[probe] * (first_of_tie(tied, others) / places).sum()
+        return out
+
+    def reciprocal_rank(self, k=None):
+        """Return the expected 1 / place (from 1) of the first match; 0 if it is not among the first `k`."""
+        before, tied, others = self.first.T
+        clear = (tied > 0) & (before < (k or np.inf))
+        out = np.where(clear, 1 / (before + 1), 0)
+        for probe in np.flatnonzero(clear & (others > 0)):
+            chances = first_of_tie(tied[probe], others[probe])[: None if k is None else k - before[probe]]
+            out[probe] = (chances / (before[probe] + 1 + np.arange(len(chances)))).sum()
+        return out
+
+    def hits(self, k):
+        """Return the chance that the first match is among the first `k` items."""
+        before, tied, others = self.first.T
+        out = ((tied > 0) & (before < k)).astype(np.float64)
+        for probe in np.flatnonzero(out * others):
+            out[probe] = min(1, first_of_tie(tied[probe], others[probe])[: k - before[probe]].sum())
+        return out
+
+    def found(self, k):
+        """Return the expected number of matches among the first `k` items; `k` may differ from probe to probe."""
+        return self._total(self.tied * self._room(k) / (self.tied + self.others))
+
+    def gain(self, k):
+        """Return the expected discounted cumulative gain, 1 / log2(place + 1) a match, of the first `k` items."""
+        discount = discounts(k)
+        room = self._room(k)
+        inside = np.minimum(self.before, len(discount) - 1)
+        gains = np.where(room > 0, discount[inside], 0)
+        for group in np.flatnonzero((room > 0) & (self.others > 0)):
+            tied, start = self.tied[group], self.before[group]
+            gains[group] = tied / (tied + self.others[group]) * discount[start : start + room[group]].sum()
+        return self._total(gains)
+
+    def precisions(self, k=None):
+        """Return the expected sum, over the matches among the first `k` items, of the precision at each."""
+        room = self._room(k)
+        owner = np.repeat(np.arange(len(self.n_matches)), np.diff(self.offsets))
+        found = np.cumsum(self.tied, dtype=np.intp) - self.tied
+        found -= np.append(found, 0)[self.offsets[:-1]][owner]
+        sums = (found + 1) / (self.before + 1) * (room > 0)
+        for group in np.flatnonzero((room > 0) & (self.others > 0)):
+            sums[group] = _tied_precisions(
+                found[group], *(int(column[group]) for column in (self.before, self.tied, self.others, room))
+            )
+        return self._total(sums)
+
+    def _room(self, k):
+        """Return how many of each group's places are among the first `k`."""
+        size = self.tied + self.others
+        if k is None:
+            return size
+        k = np.repeat(np.broadcast_to(k, len(self.n_matches)), np.diff(self.offsets))
+        return np.clip(k - self.before, 0, size)
+
+    def _total(self, values):
+        """Add up values of groups for each probe."""
+        owner = np.repeat(np.arange(len(self.n_matches)), np.diff(self.offsets))
+        return np.bincount(owner, values, minlength=len(self.n_matches))
 
 
-def _tied_runs(below, equal, owner):
-    """Return where each run of matches of one probe that tie with the same non-matching items starts and stops."""
-    tied = np.flatnonzero(equal)
-    if not len(tied):
-        return tied, tied
-    heads = np.flatnonzero(np.append(True, (np.diff(owner[tied]) != 0) | (np.diff(below[tied]) != 0)))
-    return tied[heads], tied[np.append(heads[1:], len(tied)) - 1] + 1
+def discounts(k):
+    """Return the weights 1 / log2(place + 1) of the first `k` places (Järvelin and Kekäläinen 2002)."""
+    return 1 / np.log2(np.arange(2, k + 2))
 
 
-def _tied_precision(found, before, tied, others):
-    """Return the mean precision at `tied` matches spread at random among as many places plus `others`.
+def _tied_precisions(found, before, tied, others, room):
+    """Return the expected sum of precisions at the matches in a tie's first `room` places.
 
-    Place `s` of the tie (from 1) holds a match with the same chance as any other; given that it does, the
-    ``s - 1`` places before it hold ``(s - 1)(tied - 1) / (tied + others - 1)`` matches on average.
+    `tied` matches are spread at random among as many places plus `others`. Place `s` of the tie (from 1) holds a match
+    with the same chance as any other; given that it does, the ``s - 1`` places before it hold
+    ``(s - 1)(tied - 1) / (tied + others - 1)`` matches on average.
     """
-    place = np.arange(1, tied + others + 1)
+    place = np.arange(1, room + 1)
     earlier = (place - 1) * ((tied - 1) / (tied + others - 1))
-    return ((found + 1 + earlier) / (before + place)).mean()
+    return ((found + 1 + earlier) / (before + place)).sum() * tied / (tied + others)
 
 
 def first_of_tie(tied, others):

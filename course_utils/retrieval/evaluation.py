@@ -1,16 +1,16 @@
-"""How well the gallery is ranked for each probe: the result, and the ways to get it."""
+"""How well the gallery is ranked for each probe: the ways to find out."""
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 
 from course_utils.errors import ArgumentError, check_choice, check_integer
-from course_utils.retrieval.counting import first_of_tie, offsets_of, probe_statistics
+from course_utils.retrieval.counting import Places, offsets_of
+from course_utils.retrieval.result import RetrievalResult, spread_over_ties
 from course_utils.retrieval.search import Search
 
 __all__ = [
-    "RetrievalResult",
     "cmc_curve",
     "evaluate_retrieval",
     "evaluate_single_shot",
@@ -21,141 +21,21 @@ __all__ = [
 TIES = ("expected", "pessimistic", "optimistic")
 
 
-@dataclass(frozen=True, eq=False)
-class RetrievalResult:
-    """What :func:`evaluate_retrieval` found out. Arrays named below have one entry per probe, in the probes' order.
-
-    Attributes
-    ----------
-    ranks : ndarray of float64
-        Rank of the first match, 0 for the best; with ties its expected value; NaN for a probe without a match.
-    average_precision : ndarray of float64
-        Mean over the probe's matches of the share of matches among the items down to that match, not
-        interpolated. NaN without a match.
-    inverse_negative_penalty : ndarray of float64
-        Number of matches, divided by the place (from 1) of the last one (Ye et al. 2021). NaN without a match.
-    r_precision : ndarray of float64
-        Share of matches among the first `R` items, `R` the number of matches. NaN without a match.
-    ranked_histogram : ndarray of float64, shape (n_ranks,)
-        Probes whose first match is at exactly this rank. Ties make fractions.
-    cmc : ndarray of float64, shape (n_ranks,)
-        Share of *all* probes whose first match is at this rank or better.
-    n_probes, n_valid_probes : int
-        All probes, and those that have a match in the gallery. A probe without one counts as a miss in the CMC and is
-        left out of the three means, where it is not defined.
-    n_gallery : int
-        Gallery items ranked, junk excluded; identities for :func:`evaluate_single_shot`.
-    draws : tuple of RetrievalResult
-        Of :func:`evaluate_single_shot`, the result of each draw; everything else here is then the mean over draws.
-    """
-
-    ranks: np.ndarray
-    average_precision: np.ndarray
-    inverse_negative_penalty: np.ndarray
-    r_precision: np.ndarray
-    ranked_histogram: np.ndarray
-    cmc: np.ndarray
-    n_probes: int
-    n_valid_probes: int
-    n_gallery: int
-    draws: tuple = ()
-    _first_tie: np.ndarray | None = field(default=None, repr=False)
-
-    @property
-    def mean_average_precision(self):
-        """Mean of `average_precision` over the valid probes (mAP, float); NaN if there are none."""
-        return _mean_of_valid(self.average_precision)
-
-    @property
-    def mean_inverse_negative_penalty(self):
-        """Mean of `inverse_negative_penalty` over the valid probes (mINP, float); NaN if there are none."""
-        return _mean_of_valid(self.inverse_negative_penalty)
-
-    @property
-    def mean_r_precision(self):
-        """Mean of `r_precision` over the valid probes (float); NaN if there are none."""
-        return _mean_of_valid(self.r_precision)
-
-    def top(self, k):
-        """Return the share of probes with a match among the first `k` items; it never falls as `k` grows.
-
-        Parameters
-        ----------
-        k : int
-            How many items to look at, at least 1.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        ArgumentError
-            If `k` is below 1, or beyond a CMC that `max_rank` cut short.
-
-        Examples
-        --------
-        >>> gallery = [[0.1], [1.0], [2.1]]
-        >>> result = evaluate_retrieval([[0.0], [2.0]], gallery, probe_ids=[7, 8], gallery_ids=[7, 8, 9])
-        >>> result.top(1), result.top(2)
-        (0.5, 1.0)
-        """
-        complete = len(self.cmc) >= self.n_gallery
-        k = check_integer("k", k, minimum=1, maximum=None if complete else len(self.cmc))
-        return float(self.cmc[min(k, len(self.cmc)) - 1])
-
-    def probe_cmc(self, n_ranks):
-        """Return each probe's own CMC, the chance that its first match is at rank `r` or better.
-
-        Parameters
-        ----------
-        n_ranks : int
-            Length of the curves.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_probes, n_ranks)
-            0 or 1, or between them where distances tie. The mean over probes is the CMC.
-
-        Raises
-        ------
-        ArgumentError
-            If `n_ranks` is not a whole number of at least 1.
-        """
-        n_ranks = check_integer("n_ranks", n_ranks, minimum=1)
-        if self.draws:
-            return np.mean([draw.probe_cmc(n_ranks) for draw in self.draws], axis=0)
-        before, tied, _ = self._first_tie.T
-        curves = ((before[:, None] <= np.arange(n_ranks)) & (tied[:, None] > 0)).astype(np.float64)
-        for probe, ranks, chances in _spread_over_ties(self._first_tie, n_ranks):
-            curves[probe, ranks] = np.minimum(np.cumsum(chances), 1)
-        return curves
-
-    def __str__(self):
-        """Summarise in one line; probes without a match are mentioned."""
-        tops = ", ".join(f"top-{k} {self.top(k):.3f}" for k in (1, 5, 10) if k <= len(self.cmc))
-        missing = self.n_probes - self.n_valid_probes
-        return (
-            f"{self.n_probes} probes ({missing} without a match) in a gallery of {self.n_gallery}: {tops}, "
-            f"mAP {self.mean_average_precision:.3f}, mINP {self.mean_inverse_negative_penalty:.3f}"
-        )
-
-
 def evaluate_retrieval(
     probe,
-    gallery,
+    gallery=None,
     *,
     probe_ids,
-    gallery_ids,
+    gallery_ids=None,
     probe_cameras=None,
     gallery_cameras=None,
     metric="euclidean",
     protocol="all",
     ties="expected",
-    max_rank=None,
     junk_id=None,
     distractor_id=None,
-    **draws,
+    conventions=None,
+    **former,
 ):
     """Rank the gallery for every probe and measure how well the true matches are placed.
 
@@ -164,10 +44,11 @@ def evaluate_retrieval(
     probe : array_like, shape (n_probes, n_features)
         One feature row per probe. With ``metric="precomputed"`` the distances, shape (n_probes, n_gallery); only
         blocks of rows are read from it, so a ``numpy.memmap`` may be larger than memory.
-    gallery : array_like, shape (n_gallery, n_features)
-        One feature row per gallery item; None with ``metric="precomputed"``.
+    gallery : array_like, shape (n_gallery, n_features), optional
+        One feature row per gallery item. Without `gallery` and `gallery_ids` the probes are the gallery too, and each
+        is compared with all the others, never with itself. None with ``metric="precomputed"``.
     probe_ids, gallery_ids : array_like of int or str
-        Identities, one per row.
+        Identities, one per row: lists, arrays, or columns of a pandas table.
     probe_cameras, gallery_cameras : array_like of int or str, optional
         Cameras, one per row. Needed for ``"cross_camera"``, not read by ``"all"``.
     metric : {"euclidean", "cosine", "l1", "precomputed"}
@@ -177,14 +58,13 @@ def evaluate_retrieval(
         of the probe's identity *and* camera are ignored.
     ties : {"expected", "pessimistic", "optimistic"}
         Items at exactly the same distance: the expected result over all their orders, matches last, or first.
-    max_rank : int, optional
-        Length of the histogram and the CMC; the whole gallery by default. It may exceed the gallery: there the
-        curve is flat.
     junk_id, distractor_id : int or str, optional
         Gallery items of the first identity are not ranked; those of the second are, and match nobody. No probe may
-        have them. None, the default, is neither: every identity is one like any other. Market-1501 has -1 and 0.
-    **draws
-        Former options of :func:`evaluate_single_shot`, until the next release.
+        have them. None, the default, is neither: every identity is one like any other.
+    conventions : {"market1501"}, optional
+        Sets both: -1 is junk and 0 the distractors.
+    **former
+        Options of earlier releases, each with a warning that says what to write now.
 
     Returns
     -------
@@ -198,8 +78,7 @@ def evaluate_retrieval(
 
     Notes
     -----
-    To use one set as both probes and gallery, each item left out of its own ranking, let each item be its own
-    camera: ``protocol="cross_camera"`` with ``np.arange(n)`` as the cameras of both.
+    Beside the features it takes memory for one block of distances, and 12 bytes for each pair of a probe and a match.
 
     Examples
     --------
@@ -212,7 +91,22 @@ def evaluate_retrieval(
     >>> result.average_precision.round(3)
     array([0.75 , 0.417])
     >>> print(result)
-    2 probes (0 without a match) in a gallery of 4: top-1 0.500, mAP 0.583, mINP 0.500
+    2 probes (0 without a match) in a gallery of 4
+    mAP 0.583  mAP@R 0.250  MRR 0.667  mINP 0.500  R-precision 0.250  nDCG 0.724
+                  @1
+    top        0.500
+    precision  0.500
+    recall     0.250
+    nDCG       0.500
+    mAP        0.500
+    MRR        0.500
+    >>> result.mean("recall@3")
+    0.5
+
+    Each animal's photographs among all the others:
+
+    >>> evaluate_retrieval([[0.0], [0.3], [1.0], [1.2]], probe_ids=["Ada", "Ada", "Bea", "Bea"]).top(1)
+    1.0
 
     A network that maps everything to one point is at chance, not at 100%:
 
@@ -227,18 +121,17 @@ def evaluate_retrieval(
         "metric": metric,
         "junk_id": junk_id,
         "distractor_id": distractor_id,
+        "conventions": conventions,
     }
     if protocol == "single_shot":
         message = "protocol 'single_shot' is now evaluate_single_shot; the old call goes with the next release"
         warnings.warn(message, FutureWarning, stacklevel=2)
-        return evaluate_single_shot(probe, gallery, ties=ties, max_rank=max_rank, **({"rng": None} | given | draws))
-    search = Search.of(probe, gallery, protocol=protocol, **given, **draws)
-    check_ties(ties, max_rank)
-    tables = []
-    for _, part in search.parts():
-        offsets, distances = sorted_matches(part)
-        tables.append(probe_statistics(*part.count(offsets, distances), offsets, ties))
-    return result_of(tables, search.n_gallery, max_rank)
+        return evaluate_single_shot(probe, gallery, ties=ties, **({"rng": None} | given | former))
+    max_rank = former.pop("max_rank", None)
+    search = Search.of(probe, gallery, protocol=protocol, **given, **former)
+    check_choice("ties", ties, TIES)
+    places = [Places.of(*part.count(*matches), matches[0], ties) for part, matches in parts_with_matches(search)]
+    return cut_short(result_of(places, search.probe_ids, search.n_gallery), max_rank)
 
 
 def evaluate_single_shot(
@@ -257,15 +150,17 @@ def evaluate_single_shot(
 
     Parameters
     ----------
-    probe, gallery, probe_ids, gallery_ids, ties, max_rank
-        As in :func:`evaluate_retrieval`.
+    probe, gallery, probe_ids, gallery_ids, ties
+        As in :func:`evaluate_retrieval`; the gallery is needed.
     rng : numpy.random.Generator
         Source of the draws.
     n_draws : int
         Number of galleries drawn.
+    max_rank : int, optional
+        Former option, until the next release.
     **options
-        `probe_cameras`, `gallery_cameras`, `metric`, `junk_id` and `distractor_id` of :func:`evaluate_retrieval`. With
-        cameras the probe's own identity is drawn from another one than the probe's.
+        `probe_cameras`, `gallery_cameras`, `metric`, `junk_id`, `distractor_id` and `conventions` of
+        :func:`evaluate_retrieval`. With cameras the probe's own identity is drawn from another one than the probe's.
 
     Returns
     -------
@@ -290,27 +185,24 @@ def evaluate_single_shot(
         )
     filmed = any(options.get(name) is not None for name in ("probe_cameras", "gallery_cameras"))
     options["protocol"] = "cross_camera" if filmed else "all"
+    if gallery_ids is None:
+        raise ArgumentError("gallery_ids is None; evaluate_single_shot needs a gallery to draw from")
     search = Search.of(probe, gallery, probe_ids=probe_ids, gallery_ids=gallery_ids, **options)
-    check_ties(ties, max_rank)
-    draws = [_draw(search, rng, ties, max_rank) for _ in range(check_integer("n_draws", n_draws, minimum=1))]
+    check_choice("ties", ties, TIES)
+    draws = [_draw(search, rng, ties) for _ in range(check_integer("n_draws", n_draws, minimum=1))]
     arrays = ("ranks", "average_precision", "inverse_negative_penalty", "r_precision", "ranked_histogram", "cmc")
-    return RetrievalResult(
-        **{name: np.mean([getattr(draw, name) for draw in draws], axis=0) for name in arrays},
-        n_probes=draws[0].n_probes,
-        n_valid_probes=draws[0].n_valid_probes,
-        n_gallery=draws[0].n_gallery,
-        draws=tuple(draws),
-    )
+    means = {name: np.mean([getattr(draw, name) for draw in draws], axis=0) for name in arrays}
+    return cut_short(replace(draws[0], **means, draws=tuple(draws), places=None), max_rank)
 
 
-def _draw(search, rng, ties, max_rank):
+def _draw(search, rng, ties):
     """Evaluate a gallery of one random item per identity."""
     ranked = np.arange(len(search.gallery_ids)) if search.columns is None else search.columns
     identities, of_item, sizes = np.unique(search.gallery_ids[ranked], return_inverse=True, return_counts=True)
     by_identity = ranked[np.argsort(of_item, kind="stable")]
     shown = by_identity[offsets_of(sizes)[:-1] + rng.integers(sizes)]
     drawn = search.narrowed(shown)
-    tables = []
+    places = []
     for _, part in drawn.parts():
         offsets, rows = part.match_rows()
         counts = np.diff(offsets)
@@ -321,8 +213,8 @@ def _draw(search, rng, ties, max_rank):
             mates = rows[offsets[found] + rng.integers(counts[found])]
         offsets = offsets_of(counts > 0)
         below, equal = part.count(offsets, part.distances.pairs(found, mates))
-        tables.append(probe_statistics(below, equal, offsets, ties))
-    return result_of(tables, drawn.n_gallery, max_rank)
+        places.append(Places.of(below, equal, offsets, ties))
+    return result_of(places, search.probe_ids, drawn.n_gallery)
 
 
 def ranked_histogram(probe, gallery, *, probe_ids, gallery_ids, **options):
@@ -394,7 +286,7 @@ def cmc_curve(histogram, n_probes):
 
 def rank_gallery(
     probe,
-    gallery,
+    gallery=None,
     *,
     k,
     probe_ids=None,
@@ -402,7 +294,7 @@ def rank_gallery(
     metric="euclidean",
     protocol="all",
     junk_id=None,
-    **cameras,
+    **options,
 ):
     """List the `k` nearest gallery items of every probe, as shown in pictures of ranked galleries.
 
@@ -414,8 +306,8 @@ def rank_gallery(
         Items wanted per probe.
     probe_ids, gallery_ids : array_like of int or str, optional
         Needed for ``"cross_camera"`` and for `junk_id`, which leave items out.
-    **cameras
-        `probe_cameras` and `gallery_cameras`, as in :func:`evaluate_retrieval`.
+    **options
+        `probe_cameras`, `gallery_cameras`, `distractor_id` and `conventions` of :func:`evaluate_retrieval`.
 
     Returns
     -------
@@ -440,21 +332,21 @@ def rank_gallery(
            [0.75, 1.25]])
     """
     k = check_integer("k", k, minimum=1)
-    if protocol == "all" and junk_id is None:  # identities do not matter
-        probe_ids = np.zeros(len(probe), np.intp)
-        gallery_ids = np.ones(np.shape(probe)[1] if metric == "precomputed" else len(gallery), np.intp)
-    labels = {"probe_ids": probe_ids, "gallery_ids": gallery_ids, **cameras}
+    if protocol == "all" and junk_id is None and options.get("conventions") is None:  # identities do not matter
+        if gallery is None and metric != "precomputed":
+            probe_ids, gallery_ids = np.arange(len(probe)), None
+        else:
+            probe_ids = np.zeros(len(probe), np.intp)
+            gallery_ids = np.ones(np.shape(probe)[1] if metric == "precomputed" else len(gallery), np.intp)
+    labels = {"probe_ids": probe_ids, "gallery_ids": gallery_ids, **options}
     search = Search.of(probe, gallery, metric=metric, protocol=protocol, junk_id=junk_id, **labels)
     items, distances = map(np.concatenate, zip(*[part.nearest(k) for _, part in search.parts()], strict=True))
-    if metric == "euclidean":
-        distances = np.sqrt(distances)
-    return items, distances / 2 if metric == "cosine" else distances
+    return items, plain_distances(distances, metric)
 
 
-def check_ties(ties, max_rank):
-    check_choice("ties", ties, TIES)
-    if max_rank is not None:
-        check_integer("max_rank", max_rank, minimum=1)
+def plain_distances(distances, metric):
+    """Turn comparison distances into what people call euclidean and cosine distance."""
+    return {"euclidean": np.sqrt, "cosine": lambda squared: squared / 2}.get(metric, np.asarray)(distances)
 
 
 def sorted_matches(search):
@@ -465,38 +357,44 @@ def sorted_matches(search):
     return offsets, distances[np.lexsort((distances, probes))]
 
 
-def result_of(tables, n_gallery, max_rank):
-    """Build a result from the statistics of consecutive groups of probes."""
+def parts_with_matches(search):
+    """Yield the search of each group of probes, with the offsets and distances of their matches."""
+    for _, part in search.parts():
+        yield part, sorted_matches(part)
+
+
+def result_of(places, probe_ids, n_gallery):
+    """Build a result from the places of consecutive groups of probes."""
     if not n_gallery:
         raise ArgumentError("the gallery holds 0 items to rank; it must hold at least 1 that is not junk")
-    columns = {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
-    first_tie = columns.pop("first_tie")
-    n_ranks = n_gallery if max_rank is None else max_rank
-    before, tied, others = first_tie.T
-    clear = before[(tied > 0) & (others == 0)]
-    histogram = np.bincount(clear[clear < n_ranks], minlength=n_ranks).astype(np.float64)
-    for _, ranks, chances in _spread_over_ties(first_tie, n_ranks):
+    places = Places.join(places)
+    first = places.first
+    before, tied, others = first.T
+    histogram = np.bincount(before[(tied > 0) & (others == 0)], minlength=n_gallery).astype(np.float64)
+    for _, ranks, chances in spread_over_ties(first, n_gallery):
         histogram[ranks] += chances
-    return RetrievalResult(
-        **columns,
-        ranked_histogram=histogram,
-        cmc=cmc_curve(histogram, len(first_tie)),
-        n_probes=len(first_tie),
-        n_valid_probes=int(np.count_nonzero(tied)),
-        n_gallery=n_gallery,
-        _first_tie=first_tie,
-    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return RetrievalResult(
+            ranks=places.ranks(),
+            average_precision=places.precisions() / places.n_matches,
+            inverse_negative_penalty=places.inverse_negative_penalty(),
+            r_precision=places.found(places.n_matches) / places.n_matches,
+            ranked_histogram=histogram,
+            cmc=cmc_curve(histogram, len(first)),
+            n_probes=len(first),
+            n_valid_probes=int(np.count_nonzero(tied)),
+            n_gallery=n_gallery,
+            probe_ids=probe_ids,
+            places=places,
+        )
 
 
-def _spread_over_ties(first_tie, n_ranks):
-    """Yield each probe whose first match ties with others, a slice of ranks, and the chance of each of them."""
-    before, _, others = first_tie.T
-    for probe in np.flatnonzero((others > 0) & (before < n_ranks)):
-        start, tied, others_in_tie = first_tie[probe]
-        chances = first_of_tie(tied, others_in_tie)[: n_ranks - start]
-        yield probe, slice(start, start + len(chances)), chances
-
-
-def _mean_of_valid(values):
-    valid = values[~np.isnan(values)]
-    return float(valid.mean()) if len(valid) else float("nan")
+def cut_short(result, max_rank):
+    """Give histogram and CMC the length that was asked for, as former releases did."""
+    if max_rank is None:
+        return result
+    max_rank = check_integer("max_rank", max_rank, minimum=1)
+    message = "max_rank goes with the next release; slice the result's arrays instead: result.cmc[:20]"
+    warnings.warn(message, FutureWarning, stacklevel=3)
+    histogram = np.append(result.ranked_histogram, np.zeros(max(0, max_rank - result.n_gallery)))[:max_rank]
+    return replace(result, ranked_histogram=histogram, cmc=cmc_curve(histogram, result.n_probes))

@@ -9,11 +9,15 @@ from course_utils.errors import ArgumentError, check_choice
 from course_utils.retrieval.counting import SortedRows, offsets_of, place_thresholds, ragged_positions
 from course_utils.retrieval.distances import Features, Matrix, map_threads
 
-__all__ = ["PROTOCOLS"]
+__all__ = ["CONVENTIONS", "PROTOCOLS"]
 
 PROTOCOLS = ("all", "cross_camera")
 """Which gallery items a probe is compared with: all, or those of other cameras."""
 
+CONVENTIONS = {"market1501": (-1, 0)}
+"""By name, the identities of junk and of distractors."""
+
+_BOTH_OR_NEITHER = "give both, or neither: then each probe is compared with all other probes"
 _BATCH = 2**17  # distances that one thread ranks at a time
 _MOST_MATCHES = 2**20
 
@@ -34,6 +38,8 @@ class Search:
         The gallery's positions, sorted by identity.
     own_start, own_stop : ndarray of intp, shape (n_probes,)
         Where in `by_identity` the items of a probe's identity are.
+    itself : int
+        1 if the probes are the gallery, so that each is left out of its own ranking, else 0.
     """
 
     distances: Features | Matrix
@@ -45,6 +51,7 @@ class Search:
     by_identity: np.ndarray
     own_start: np.ndarray
     own_stop: np.ndarray
+    itself: int = 0
 
     @classmethod
     def of(
@@ -60,18 +67,32 @@ class Search:
         protocol="all",
         junk_id=None,
         distractor_id=None,
+        conventions=None,
     ):
         """Check the arguments of :func:`course_utils.retrieval.evaluate_retrieval`."""
         check_choice("protocol", protocol, PROTOCOLS)
-        probe_ids, gallery_ids = _check_labels("ids", probe_ids, gallery_ids)
+        junk_id, distractor_id = _special(junk_id, distractor_id, conventions)
+        itself = gallery_ids is None
+        probe_ids, gallery_ids = _check_labels("ids", probe_ids, probe_ids if itself else gallery_ids)
         if not len(probe_ids):
             raise ArgumentError("probe_ids is empty; it must name at least one probe")
-        distances = Matrix(probe, gallery) if metric == "precomputed" else Features(probe, gallery, metric)
+        for name, given in (("gallery", gallery is not None), ("gallery_cameras", gallery_cameras is not None)):
+            if itself and given:
+                raise ArgumentError(f"gallery_ids is None, {name} is given; {_BOTH_OR_NEITHER}")
+        if gallery is None and not itself and metric != "precomputed":
+            raise ArgumentError(f"gallery is None, gallery_ids is given; {_BOTH_OR_NEITHER}")
+        if metric == "precomputed":
+            distances = Matrix(probe, gallery)
+        else:
+            distances = Features(probe, probe if itself else gallery, metric)
         n_probes, n_gallery = distances.shape
         _check_length("probe_ids", probe_ids, "probe", n_probes)
         _check_length("gallery_ids", gallery_ids, "a row of probe" if gallery is None else "gallery", n_gallery)
+        if itself:
+            gallery_cameras = probe_cameras
         if protocol == "all":
-            probe_cameras = gallery_cameras = None
+            # Who is alone with its own camera is the only one left out of its ranking.
+            probe_cameras = gallery_cameras = np.arange(n_probes) if itself else None
         else:
             for name, cameras in (("probe_cameras", probe_cameras), ("gallery_cameras", gallery_cameras)):
                 if cameras is None:
@@ -95,12 +116,13 @@ class Search:
         by_identity = np.argsort(gallery_ids, kind="stable")
         ordered = gallery_ids[by_identity]
         start, stop = (np.searchsorted(ordered, probe_ids, side) for side in ("left", "right"))
-        return cls(distances, probe_ids, gallery_ids, probe_cameras, gallery_cameras, columns, by_identity, start, stop)
+        cameras = probe_cameras, gallery_cameras
+        return cls(distances, probe_ids, gallery_ids, *cameras, columns, by_identity, start, stop, int(itself))
 
     @property
     def n_gallery(self):
-        """Number of items that are ranked."""
-        return len(self.gallery_ids if self.columns is None else self.columns)
+        """Number of items that are ranked for a probe."""
+        return len(self.gallery_ids if self.columns is None else self.columns) - self.itself
 
     def narrowed(self, columns):
         """Return the same search in only the gallery items at these positions."""
@@ -232,25 +254,60 @@ def _nearest_of_each(k, rows, items, distances):
     return rows[order], items[order], distances[order]
 
 
+def _special(junk_id, distractor_id, conventions):
+    """Return the identities of junk and of distractors."""
+    if conventions is None:
+        return junk_id, distractor_id
+    check_choice("conventions", conventions, CONVENTIONS)
+    for name, value in (("junk_id", junk_id), ("distractor_id", distractor_id)):
+        if value is not None:
+            raise ArgumentError(
+                f"{name} is {value!r} and conventions is {conventions!r}; only one of them may be given"
+            )
+    return CONVENTIONS[conventions]
+
+
 def _check_labels(name, probe, gallery):
     """Return the identities or cameras of both sides as arrays of integers, or of strings."""
-    checked = []
-    for side, values in (("probe", probe), ("gallery", gallery)):
-        labels = np.asarray(values)
-        if labels.size == 0:
-            labels = labels.astype(np.intp)
-        if labels.ndim != 1 or labels.dtype.kind not in "iuU":
-            raise ArgumentError(
-                f"{side}_{name} has shape {labels.shape} and type {labels.dtype}; "
-                "it must be a 1-D array of integers or strings"
-            )
-        checked.append(labels)
+    checked = [check_labels(f"{side}_{name}", values) for side, values in (("probe", probe), ("gallery", gallery))]
     if len({"text" if labels.dtype.kind == "U" else "integers" for labels in checked if len(labels)}) > 1:
         raise ArgumentError(
             f"probe_{name} has type {checked[0].dtype}, gallery_{name} has type {checked[1].dtype}; "
             "both must be integers or both strings"
         )
     return checked
+
+
+def check_labels(name, values):
+    """Return labels as a 1-D array of integers, or of strings; pandas' and NumPy's kinds of text are strings too."""
+    try:
+        labels = np.asarray(values)
+    except ValueError as error:  # lists of different lengths
+        raise ArgumentError(f"{name} is ragged; it must be a 1-D array of integers or strings") from error
+    if labels.size == 0:
+        labels = labels.astype(np.intp)
+    if labels.dtype.kind in "OT" and labels.ndim == 1:
+        kinds = [str if isinstance(label, str) else int if _is_integer(label) else None for label in labels.tolist()]
+        odd = next((place for place, kind in enumerate(kinds) if kind is None or kind != kinds[0]), None)
+        if odd is not None:
+            raise ArgumentError(
+                f"{name}[{odd}] is {labels[odd]!r}, {name}[0] is {labels[0]!r}; all must be integers or all strings"
+            )
+        labels = labels.astype(kinds[0])
+    # A list that mixes them becomes text without a word.
+    if labels.dtype.kind == "U" and isinstance(values, (list, tuple)):
+        odd = next((place for place, value in enumerate(values) if not isinstance(value, str)), None)
+        if odd is not None:
+            raise ArgumentError(f"{name}[{odd}] is {values[odd]!r}; all must be integers or all strings")
+    if labels.ndim != 1 or labels.dtype.kind not in "iuU":
+        raise ArgumentError(
+            f"{name} has shape {labels.shape} and type {labels.dtype}; it must be a 1-D array of integers or strings"
+        )
+    return labels
+
+
+def _is_integer(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _check_length(name, values, other, length):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from course_utils.errors import ArgumentError
-from course_utils.retrieval.counting import offsets_of, probe_statistics
-from course_utils.retrieval.evaluation import check_ties, result_of, sorted_matches
+from course_utils.errors import ArgumentError, check_choice
+from course_utils.retrieval.counting import Places, offsets_of
+from course_utils.retrieval.evaluation import TIES, cut_short, parts_with_matches, result_of
 from course_utils.retrieval.search import Search
 
 __all__ = ["Matches", "ShardCounts", "count_shard", "evaluate_on_cluster", "find_matches", "merge"]
@@ -41,6 +41,8 @@ class ShardCounts:
         Non-matching items of this shard nearer to the probe than the match, and exactly as near.
     n_gallery : int
         Items ranked in this shard.
+    probe_ids : ndarray of int or str, shape (n_probes,)
+        The probes' identities.
     fingerprint : int
         Checksum of the matches counted against; shards merge only if it is the same.
     """
@@ -49,6 +51,7 @@ class ShardCounts:
     below: np.ndarray
     equal: np.ndarray
     n_gallery: int
+    probe_ids: np.ndarray
     fingerprint: int
 
 
@@ -60,7 +63,7 @@ def find_matches(probe, gallery, *, probe_ids, gallery_ids, **options):
     probe, gallery, probe_ids, gallery_ids
         As in :func:`evaluate_retrieval`; the gallery is one shard, of any size.
     **options
-        `probe_cameras`, `gallery_cameras`, `metric`, `protocol`, `junk_id` and `distractor_id` of
+        `probe_cameras`, `gallery_cameras`, `metric`, `protocol`, `junk_id`, `distractor_id` and `conventions` of
         :func:`evaluate_retrieval`.
 
     Returns
@@ -79,7 +82,7 @@ def find_matches(probe, gallery, *, probe_ids, gallery_ids, **options):
     array([9.])
     """
     search = Search.of(probe, gallery, probe_ids=probe_ids, gallery_ids=gallery_ids, **options)
-    offsets, distances = zip(*[sorted_matches(part) for _, part in search.parts()], strict=True)
+    offsets, distances = zip(*[matches for _, matches in parts_with_matches(search)], strict=True)
     return Matches(offsets_of(np.concatenate([np.diff(part) for part in offsets])), np.concatenate(distances))
 
 
@@ -119,7 +122,7 @@ def count_shard(probe, gallery, *, matches, probe_ids, gallery_ids, **options):
         counts.append(part.count(offsets - offsets[0], matches.distances[offsets[0] : offsets[-1]]))
     below, equal = np.concatenate(counts, axis=1)
     fingerprint = zlib.crc32(matches.distances, zlib.crc32(matches.offsets))
-    return ShardCounts(matches.offsets, below, equal, search.n_gallery, fingerprint)
+    return ShardCounts(matches.offsets, below, equal, search.n_gallery, search.probe_ids, fingerprint)
 
 
 def _join(parts, n_probes):
@@ -142,8 +145,10 @@ def merge(partials, *, ties="expected", max_rank=None):
     ----------
     partials : sequence of ShardCounts
         One per shard, in any order.
-    ties, max_rank
+    ties
         As in :func:`evaluate_retrieval`.
+    max_rank : int, optional
+        Former option, until the next release.
 
     Returns
     -------
@@ -164,7 +169,7 @@ def merge(partials, *, ties="expected", max_rank=None):
     array([1.])
     """
     partials = list(partials)
-    check_ties(ties, max_rank)
+    check_choice("ties", ties, TIES)
     if not partials:
         raise ArgumentError("partials is empty; it must hold the counts of at least one shard")
     for index, partial in enumerate(partials):
@@ -175,8 +180,9 @@ def merge(partials, *, ties="expected", max_rank=None):
             )
     below = sum(partial.below for partial in partials)
     equal = sum(partial.equal for partial in partials)
-    table = probe_statistics(below, equal, partials[0].offsets, ties)
-    return result_of([table], sum(partial.n_gallery for partial in partials), max_rank)
+    places = Places.of(below, equal, partials[0].offsets, ties)
+    n_gallery = sum(partial.n_gallery for partial in partials)
+    return cut_short(result_of([places], partials[0].probe_ids, n_gallery), max_rank)
 
 
 def evaluate_on_cluster(
@@ -192,13 +198,15 @@ def evaluate_on_cluster(
     ----------
     client : distributed.Client
         The cluster.
-    probe, probe_ids, probe_cameras, ties, max_rank
+    probe, probe_ids, probe_cameras, ties
         As in :func:`evaluate_retrieval`.
     shards : sequence of dict or callable
         Each shard is ``{"gallery": features, "gallery_ids": ids}``, with ``"gallery_cameras"`` if the protocol reads
         them; or a function without arguments that returns one, called once per round on a worker.
+    max_rank : int, optional
+        Former option, until the next release.
     **options
-        `metric`, `protocol`, `junk_id` and `distractor_id` of :func:`evaluate_retrieval`.
+        `metric`, `protocol`, `junk_id`, `distractor_id` and `conventions` of :func:`evaluate_retrieval`.
 
     Returns
     -------

@@ -50,19 +50,23 @@ def measures_of_order(matched):
     return places[0] - 1, (hits / places).mean(), len(places) / places[-1], matched[: len(places)].mean()
 
 
+def all_orders(distances, matched):
+    """Write out every order of equally near items: lists of booleans, nearest first."""
+    lists = [np.empty(0, bool)]
+    for value in np.unique(distances):
+        group = matched[distances == value]
+        ways = sorted(permutations(group)) if not group.all() else [group]
+        lists = [np.concatenate([head, way]).astype(bool) for head in lists for way in ways]
+    return lists
+
+
 def brute_force_probe(distances, matched, ties):
     """The same of distances with ties: every order of equal items is written out and averaged."""
-    order = np.argsort(distances, kind="stable")
-    distances, matched = distances[order], matched[order]
-    groups = [np.flatnonzero(distances == value) for value in np.unique(distances)]
-    if ties != "expected":
-        first = ties == "optimistic"
-        lists = [np.concatenate([np.sort(matched[g])[:: -1 if first else 1] for g in groups])]
+    if ties == "expected":
+        lists = all_orders(distances, matched)
     else:
-        lists = [np.empty(0, bool)]
-        for group in groups:
-            ways = sorted(permutations(matched[group])) if not matched[group].all() else [matched[group]]
-            lists = [np.concatenate([head, way]).astype(bool) for head in lists for way in ways]
+        # Matches are first in a tie, or last.
+        lists = [matched[np.lexsort((~matched if ties == "optimistic" else matched, distances))]]
     rows = np.array([measures_of_order(one) for one in lists])
     cmc = np.mean([np.cumsum(one) > 0 for one in lists], axis=0)
     return rows.mean(axis=0), cmc
@@ -378,7 +382,8 @@ def test_the_curve_has_the_length_asked_for(max_rank):
     ids = {"probe_ids": [1, 2], "gallery_ids": [3, 1, 4, 2]}
     gallery = [[0.0], [1.0], [2.0], [3.0]]
     full = evaluate_retrieval([[0.0], [0.0]], gallery, **ids)
-    result = evaluate_retrieval([[0.0], [0.0]], gallery, **ids, max_rank=max_rank)
+    with pytest.warns(FutureWarning, match="slice the result's arrays"):
+        result = evaluate_retrieval([[0.0], [0.0]], gallery, **ids, max_rank=max_rank)
     assert result.cmc.shape == result.ranked_histogram.shape == (max_rank,)
     expected = np.append(full.cmc, np.full(max_rank, full.cmc[-1]))[:max_rank]
     np.testing.assert_array_equal(result.cmc, expected)
@@ -568,7 +573,8 @@ HOLED[2, 1] = np.nan
         ({"gallery": np.ones((4, 2))}, "gallery rows have 2 features, probe rows have 3"),
         ({"gallery": np.ones((4, 3, 1))}, r"gallery has shape \(4, 3, 1\)"),
         ({"gallery": np.full((4, 3), 1e200)}, ".*magnitudes over 1e"),
-        ({"gallery": None}, "gallery is None; only metric 'precomputed'"),
+        ({"gallery": None}, "gallery is None, gallery_ids is given; give both, or neither"),
+        ({"gallery_ids": None}, "gallery_ids is None, gallery is given; give both, or neither"),
         ({"gallery_ids": [1, 2, 3]}, "gallery_ids has 3 entries; gallery has 4"),
         (
             {"probe_ids": [1.5, 2.5]},

@@ -51,7 +51,7 @@ def load_shard(path):
 @pytest.mark.parametrize("given_as", ["arrays", "functions that load a file"])
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_two_workers_give_exactly_the_result_of_one_machine(client, case, metric, given_as, tmp_path):
-    options = {"metric": metric, "protocol": "cross_camera", "junk_id": -1, "ties": "expected", "max_rank": 50}
+    options = {"metric": metric, "protocol": "cross_camera", "junk_id": -1, "ties": "expected"}
     shards = shards_of(case)
     if given_as != "arrays":
         for index, shard in enumerate(shards):
