@@ -56,7 +56,8 @@ class Comparison:
         p = f"p < {10.0**-4:g}" if self.adjusted_p < 1e-4 else f"p = {self.adjusted_p:.2g}"
         return (
             f"{self.measure}: {self.a} {self.mean_a:.3f}, {self.b} {self.mean_b:.3f}, "
-            f"difference {self.difference:+.3f} ({self.low:+.3f} to {self.high:+.3f}), {p} over {self.n_units} {_PLURAL[self.by]}"
+            f"difference {self.difference:+.3f} ({self.low:+.3f} to {self.high:+.3f}), {p}, "
+            f"{self.n_units} {_PLURAL[self.by]}"
         )
 
 
@@ -185,7 +186,7 @@ def compare_all(results, *, baseline=None, **options):
         check_choice("baseline", baseline, list(results))
         pairs = [(name, baseline) for name in results if name != baseline]
     found = [compare(results[a], results[b], names=(a, b), **options) for a, b in pairs]
-    # Holm: the smallest counts as many times as there are comparisons, the next once less; none is below the one before.
+    # The smallest counts as many times as there are comparisons, the next once less; none is below the one before.
     order = np.argsort([each.p_value for each in found], kind="stable")
     factors = np.arange(len(found), 0, -1)
     adjusted = np.minimum(1, np.maximum.accumulate(factors * np.array([found[i].p_value for i in order])))

@@ -77,10 +77,11 @@ def evaluate_neighbours(
         raise ArgumentError(
             f"indices[{left.argmin()}] holds {left.min()} items that may be ranked; each list must hold at least 1"
         )
-    order = np.argsort(ignored, axis=1, kind="stable")[:, :depth]
-    ties = _tie_numbers(distances, indices.shape)
-    kept, matched, ties = (np.take_along_axis(array, order, axis=1) for array in (~ignored, matched, ties))
-    places = _places(matched & kept, np.where(kept, ties, -1), n_matches)
+    # What is taken out goes to the end, where nothing is known anyway.
+    order = np.argsort(ignored, axis=1, kind="stable")
+    ties = np.where(ignored, indices.shape[1], _tie_numbers(distances, indices.shape))
+    matched &= ~ignored
+    places = _places(*(np.take_along_axis(array, order, axis=1) for array in (matched, ties)), n_matches)
     return NeighbourResult(depth, len(probe_ids), int(np.count_nonzero(n_matches)), n_gallery, probe_ids, places)
 
 
@@ -157,11 +158,10 @@ def _tie_numbers(distances, shape):
 
 def _places(matched, ties, n_matches):
     """Group the matches of each list by ties."""
-    n_probes, depth = matched.shape
-    runs = np.arange(n_probes)[:, None] * (depth + 1) + ties + 1
-    size = np.bincount(runs.ravel(), minlength=n_probes * (depth + 1))
-    tied = np.bincount(runs[matched], minlength=n_probes * (depth + 1))
-    before = (np.cumsum(size.reshape(n_probes, -1), axis=1) - size.reshape(n_probes, -1)).ravel()
+    n_probes, width = matched.shape
+    runs = np.arange(n_probes)[:, None] * (width + 1) + ties
+    size, tied = (np.bincount(numbers, minlength=n_probes * (width + 1)) for numbers in (runs.ravel(), runs[matched]))
+    before = np.cumsum(size.reshape(n_probes, -1), axis=1).ravel() - size
     groups = np.flatnonzero(tied)
-    counts = np.bincount(groups // (depth + 1), minlength=n_probes)
+    counts = np.bincount(groups // (width + 1), minlength=n_probes)
     return Places.join([Places(offsets_of(counts), before[groups], tied[groups], (size - tied)[groups], n_matches)])

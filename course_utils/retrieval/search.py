@@ -261,9 +261,7 @@ def _special(junk_id, distractor_id, conventions):
     check_choice("conventions", conventions, CONVENTIONS)
     for name, value in (("junk_id", junk_id), ("distractor_id", distractor_id)):
         if value is not None:
-            raise ArgumentError(
-                f"{name} is {value!r} and conventions is {conventions!r}; only one of them may be given"
-            )
+            raise ArgumentError(f"{name} is {value!r}, conventions is {conventions!r}; only one may be given")
     return CONVENTIONS[conventions]
 
 
@@ -293,7 +291,7 @@ def check_labels(name, values):
             raise ArgumentError(
                 f"{name}[{odd}] is {labels[odd]!r}, {name}[0] is {labels[0]!r}; all must be integers or all strings"
             )
-        labels = labels.astype(kinds[0])
+        labels = np.array(labels.tolist())
     # A list that mixes them becomes text without a word.
     if labels.dtype.kind == "U" and isinstance(values, (list, tuple)):
         odd = next((place for place, value in enumerate(values) if not isinstance(value, str)), None)
