@@ -319,6 +319,31 @@ _ENTRIES = (
             "Identity 0 marks distractors; identity -1 marks junk boxes, which the loader leaves out.",
         ),
     ),
+    Entry(
+        name="grocery",
+        title="Grocery Store Dataset",
+        generator="products",
+        shape=(96, 96, 3),
+        n_train=2_640,
+        n_test=2_485,
+        licence="MIT, (c) 2019 Marcus Klasson",
+        citation="Klasson, M., Zhang, C., & Kjellström, H. (2019). A hierarchical grocery store image dataset with "
+        "visual and semantic labels. Proceedings of WACV, 491-500.",
+        homepage="https://github.com/marcusklasson/GroceryStoreDataset",
+        issues=(
+            "The official split has the same 81 products on both sides: the loader divides by product.",
+            "Shots of one visit to a shop are near copies: to look a photograph up among all others flatters.",
+            "Its authors' folders are nested deeper than those that are read: train, val and test/PRODUCT/*.jpg and "
+            "iconic/PRODUCT.jpg.",
+        ),
+        recognised=(
+            Recognised(
+                "e917ce2c7df32768482f30c4b774c1fa61bdbd3a24d37b8cb5c6b6cccb04b210",
+                "own split",
+                "cut to the square in the middle, resized to 96 x 96 and compressed again, with loss",
+            ),
+        ),
+    ),
 )
 
 CATALOG = {item.name: item for item in _ENTRIES}

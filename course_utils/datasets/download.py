@@ -72,7 +72,8 @@ def fetch(item, folder, *, mirrors=None, progress=False):
         If no mirror delivers a file, or the folder cannot be written to.
     """
     if not item.files:
-        raise ArgumentError(f"{item.title} cannot be fetched ({item.licence})")
+        home = f"; its home is {item.homepage}" if item.homepage else ""
+        raise ArgumentError(f"{item.title} cannot be fetched ({item.licence}){home}")
     mirrors = item.mirrors if mirrors is None else tuple(mirrors)
     folder = Path(folder).expanduser().absolute()
     for file in item.files:

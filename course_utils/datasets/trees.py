@@ -1,8 +1,8 @@
 """Images as files: a folder, or a zip archive of one, read the same way.
 
-Three layouts are known: classification (``train/CLASS/*.png``), re-identification in the manner of
+Three layouts are known here: classification (``train/CLASS/*.png``), re-identification in the manner of
 Market-1501 (the person and the camera are in the file's name), and Omniglot
-(``Alphabet/characterNN/NNNN_DRAWER.png``).
+(``Alphabet/characterNN/NNNN_DRAWER.png``). Photographs sorted by identity are in ``identities``.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ MAX_PIXELS = 1 << 25
 """An image of more pixels than this (8,192 x 4,096) is refused before it is decoded."""
 
 # What commonly lies beside images. Any other suffix is an error: an image left out in silence is worse.
-_IGNORED_SUFFIXES = ("", ".csv", ".db", ".html", ".ini", ".json", ".md", ".txt", ".xml", ".yaml")
+_IGNORED_SUFFIXES = ("", ".csv", ".db", ".html", ".ini", ".json", ".md", ".parquet", ".txt", ".xml", ".yaml")
 
 # Deep enough for every layout, and it ends the walk where a link leads back up.
 _MAX_DEPTH = 5
@@ -41,6 +41,15 @@ _PEOPLE_SPLITS = (
 )
 CHARACTER_FOLDERS = ("images_background", "images_evaluation")
 """Omniglot's two parts."""
+
+PARTS = {
+    **dict.fromkeys(("train", "training", "bounding_box_train"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("gallery", "bounding_box_test", "testing/gallery", "test/gallery"), "gallery"),
+    **dict.fromkeys(("probe", "probes", "query", "queries", "testing/probe", "test/probe", "test/query"), "probe"),
+}
+"""What the parts of data for retrieval are called, in small letters, and which part each is."""
 
 # The first part of the folders of people.
 _PEOPLE_TOPS = {folder.split("/")[0] for tops in _PEOPLE_SPLITS for folder in tops}
@@ -71,14 +80,15 @@ class Characters(NamedTuple):
 class Tree(NamedTuple):
     """The files of a folder or archive.
 
-    ``files`` and ``folders`` are names relative to ``path``, ``/`` between the parts, sorted; ``read`` gives the
-    bytes of a file.
+    ``files`` (images), ``folders`` and ``others`` (what lies beside images) are names relative to ``path``, ``/``
+    between the parts, sorted; ``read`` gives the bytes of a file.
     """
 
     path: Path
     files: tuple
     folders: tuple
     read: object
+    others: tuple = ()
 
 
 @contextlib.contextmanager
@@ -144,11 +154,11 @@ def read_classes(tree, *, class_names=(), image_size=None):
         If a class folder is empty, missing or unknown, an image is unreadable, or the sizes differ.
     """
     parts = _class_folders(tree)
-    class_names = tuple(class_names) or tuple(sorted(parts["train"], key=_natural_key))
+    class_names = tuple(class_names) or tuple(sorted(parts["train"], key=natural_key))
     for part, by_class in parts.items():
         _check_classes(tree, part, by_class, class_names)
     names = [name for by_class in parts.values() for key in class_names for name in by_class[key]]
-    pixels = _decode_all(tree, names, image_size)
+    pixels = decode_all(tree, names, image_size)
     numbers = np.arange(len(class_names), dtype=np.int64)
     y_train, y_test = (
         np.repeat(numbers, [len(parts[part][key]) if part in parts else 0 for key in class_names])
@@ -157,7 +167,12 @@ def read_classes(tree, *, class_names=(), image_size=None):
     return pixels[: len(y_train)], y_train, pixels[len(y_train) :], y_test, class_names
 
 
-def read_people(tree, *, image_size=None):
+def names_people(tree):
+    """Tell whether an image in the folders of :func:`read_people` has a name that starts as theirs do."""
+    return layout(tree) == "people" and any(_PERSON.match(name.rpartition("/")[2]) for name in tree.files)
+
+
+def read_people(tree, *, image_size=None, progress=False):
     """Read "train", "gallery" and "probe", each as :class:`LabelledImages`, in the layout of Market-1501.
 
     The folders are ``bounding_box_train``, ``bounding_box_test`` and ``query``, or ``Training``, ``Testing/Gallery``
@@ -176,12 +191,12 @@ def read_people(tree, *, image_size=None):
         names += kept
         numbers += [found[name] for name in kept]
         ends.append(len(names))
-    arrays = _decode_all(tree, names, image_size), *np.array(numbers, dtype=np.int64).T
+    arrays = decode_all(tree, names, image_size, progress), *np.array(numbers, dtype=np.int64).T
     parts = zip(*(np.split(array, ends[:-1]) for array in arrays), strict=True)
     return [LabelledImages(*arrays) for arrays in parts]
 
 
-def read_characters(tree, *, image_size=None):
+def read_characters(tree, *, image_size=None, progress=False):
     """Read Omniglot's ``images_background`` and ``images_evaluation``, or one of them, each as :class:`Characters`.
 
     It is a ``DataError`` if a file does not stand at ``FOLDER/Alphabet/characterNN/NNNN_DRAWER.png``.
@@ -200,7 +215,7 @@ def read_characters(tree, *, image_size=None):
                 np.unique(keys, return_inverse=True)[1].astype(np.int64)
                 for keys in ([name.rpartition("/")[0] for name in names], [name.split("/")[1] for name in names])
             )
-            pixels = _decode_all(tree, names, image_size)
+            pixels = decode_all(tree, names, image_size, progress)
             pools.append(Characters(pixels, ids, np.array(drawers, dtype=np.int64), alphabets))
     return pools
 
@@ -237,19 +252,22 @@ def _walk(root, prefix, depth):
 def _tidy(path, names, read):
     names = sorted(name for name in names if not _is_hidden(name))
     folders = [name for name in names if name.endswith("/")]
-    files = []
+    files, others = [], []
     for name in names:
         suffix = Path(name).suffix.lower()
         if suffix in IMAGE_SUFFIXES and not name.endswith("/"):
             files.append(name)
         elif suffix not in _IGNORED_SUFFIXES and not name.endswith("/"):
             raise DataError(f"{path}: {name!r} is not an image; an image's name ends in {', '.join(IMAGE_SUFFIXES)}")
+        elif not name.endswith("/"):
+            others.append(name)
     top = _common_top(files, folders)
     return Tree(
         path,
         tuple(name[len(top) :] for name in files),
         tuple(name[len(top) : -1] for name in folders if name != top),
         lambda name: read(top + name),
+        tuple(name[len(top) :] for name in others if name.startswith(top)),
     )
 
 
@@ -263,7 +281,10 @@ def _common_top(files, folders):
     known = _PEOPLE_TOPS.union(_CLASS_SPLITS, CHARACTER_FOLDERS)
     if len(tops) != 1 or tops & known or any(name.count("/") < 2 for name in files):
         return ""
-    return f"{tops.pop()}/"
+    top = tops.pop()
+    # One part of several, the others of which are missing.
+    alone = top.lower() in PARTS and all(name.count("/") == 2 for name in files)
+    return "" if alone else f"{top}/"
 
 
 def _tops(tree):
@@ -312,7 +333,7 @@ def _check_classes(tree, part, by_class, class_names):
         raise DataError(f"{tree.path}: {part} has no class folder {missing[0]!r}; {legal}")
 
 
-def _natural_key(name):
+def natural_key(name):
     """Sort ``2`` before ``10``."""
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d{1,9})", name) if part]
 
@@ -324,43 +345,77 @@ def _numbers_in(tree, name):
     return int(match[1]), int(match[2])
 
 
-def _decode_all(tree, names, image_size, colour=False):
-    """Decode images into one array; with one channel if all are grey, with three otherwise."""
+def check_sizes(tree, names):
+    """Read headers alone: it is a ``DataError`` that names two files if images are of more than one size."""
+    first = None
+    for name in names:
+        with guard(f"{tree.path}: {name}"):
+            size = _open_image(tree.read(name), f"{tree.path}: {name!r}").size[::-1]
+        first = first or size
+        # A photograph may say that it is to be turned on its side, which decoding it shows.
+        if sorted(size) != sorted(first):
+            raise _sizes_differ(tree, name, size, names[0], first)
+
+
+def _sizes_differ(tree, name, size, first, first_size):
+    return DataError(
+        f"{tree.path}: {name!r} is {size[0]} x {size[1]} pixels, {first!r} is {first_size[0]} x {first_size[1]}; "
+        "all must be of one size, or give image_size=(height, width)"
+    )
+
+
+def decode_all(tree, names, image_size, progress=False):
+    """Decode images into one array; with one channel if all are grey, with three otherwise.
+
+    Each is resized as it is read, so that beside the array there is one image in memory, however large they are.
+    """
     if not names:
         raise DataError(f"{tree.path}: holds no images; their names end in {', '.join(IMAGE_SUFFIXES)}")
+    watched = require("tqdm", "course").tqdm(names, tree.path.name, unit="image") if progress else names
     stack, n_bytes, n_pixels = None, 0, 0
-    for position, name in enumerate(names):
+    for position, name in enumerate(watched):
         with guard(f"{tree.path}: {name}"):
             content = tree.read(name)
         n_bytes += len(content)
-        image = _decode(content, f"{tree.path}: {name!r}", max(allowance(n_bytes) - n_pixels, 0))
+        # What is held is bounded below; here only that no file is a bomb.
+        most = max(allowance(n_bytes, most=math.inf) - n_pixels, 0)
+        image = _decode(content, f"{tree.path}: {name!r}", most, image_size)
         n_pixels += image.shape[0] * image.shape[1]
-        if image.shape[2] == 3 and not colour:
-            return _decode_all(tree, names, image_size, colour=True)
         image = resized(image[None], image_size)[0]
+        shape = (len(names), *(image if stack is None else stack[0]).shape[:2], image.shape[2])
+        if math.prod(shape) > MAX_BYTES:
+            raise DataError(
+                f"{tree.path}: {shape[0]} images of {shape[1:]} take more than {MAX_BYTES} bytes; give an "
+                "image_size that is smaller"
+            )
         if stack is None:
-            shape = (len(names), *image.shape[:2], 3 if colour else 1)
-            if math.prod(shape) > MAX_BYTES:
-                raise DataError(f"{tree.path}: {shape[0]} images of {shape[1:]} take more than {MAX_BYTES} bytes")
             stack = np.empty(shape, dtype=np.uint8)
         if image.shape[:2] != stack.shape[1:3]:
-            raise DataError(
-                f"{tree.path}: {name!r} is {image.shape[0]} x {image.shape[1]} pixels, {names[0]!r} is "
-                f"{stack.shape[1]} x {stack.shape[2]}; all must be of one size, "
-                "or give image_size=(height, width)"
-            )
+            raise _sizes_differ(tree, name, image.shape, names[0], stack.shape[1:])
+        if image.shape[2] > stack.shape[3]:
+            stack = np.repeat(stack, 3, axis=3)
         stack[position] = image
     return stack
 
 
-def _decode(content, file, most):
-    """Decode a PNG or JPEG image of at most so many pixels, as uint8 (height, width, 1 or 3)."""
-    pillow, cv2 = require("PIL.Image", "course"), require("cv2", "course")
+def _open_image(content, file):
+    """Read the header of a PNG or JPEG image."""
+    pillow = require("PIL.Image", "course")
+    try:
+        return pillow.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+    except pillow.UnidentifiedImageError:
+        raise DataError(f"{file} is not a PNG or JPEG image") from None
+
+
+def _decode(content, file, most, image_size):
+    """Decode a PNG or JPEG image of at most so many pixels, as uint8 (height, width, 1 or 3).
+
+    A JPEG that is much larger than `image_size` comes reduced, by a power of two, to at least twice its size: an
+    eighth of the time and a sixty-fourth of the memory for a large photograph.
+    """
+    cv2 = require("cv2", "course")
     with guard(file):
-        try:
-            image = pillow.open(io.BytesIO(content), formats=("PNG", "JPEG"))
-        except pillow.UnidentifiedImageError:
-            raise DataError(f"{file} is not a PNG or JPEG image") from None
+        image = _open_image(content, file)
         width, height = image.size
         most = min(most, MAX_PIXELS)
         if not 0 < width * height <= most:
@@ -374,8 +429,13 @@ def _decode(content, file, most):
             image.verify()
         elif content.find(b"\xff\xd9", image.fp.tell()) < 0:
             raise DataError(f"{file} is cut short")
-        pixels = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_ANYCOLOR)
+        scale = 1
+        while image_size and image.format == "JPEG" and scale < 8 and min(image.size) >= 4 * scale * max(image_size):
+            scale *= 2
+        # OpenCV's flags for a half, a quarter and an eighth are 16, 32 and 64.
+        flags = cv2.IMREAD_ANYCOLOR | (8 * scale if scale > 1 else 0)
+        pixels = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), flags)
         # The file may say that it is to be turned on its side, so the two sides can have changed places.
-        if pixels is None or sorted(pixels.shape[:2]) != sorted(image.size):
+        if pixels is None or sorted(pixels.shape[:2]) != sorted(-(-side // scale) for side in image.size):
             raise DataError(f"{file} is damaged")
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if pixels.ndim == 3 else pixels[..., None]

@@ -33,15 +33,15 @@ _SMALL = 64 << 20
 _CHUNK = 1 << 20
 
 
-def allowance(compressed_bytes):
-    """Return how many bytes a compressed file of this size may grow to.
+def allowance(compressed_bytes, most=MAX_BYTES):
+    """Return how many bytes a compressed file of this size may grow to; never more than `most`.
 
     Examples
     --------
     >>> allowance(1_000) == 64 << 20
     True
     """
-    return min(MAX_BYTES, max(_SMALL, _MAX_RATIO * compressed_bytes))
+    return min(most, max(_SMALL, _MAX_RATIO * compressed_bytes))
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from course_utils.datasets.synthetic.garments import GARMENT_NAMES, garments
 from course_utils.datasets.synthetic.houses import house_digits
 from course_utils.datasets.synthetic.objects import OBJECT_NAMES, objects
 from course_utils.datasets.synthetic.people import pedestrians
+from course_utils.datasets.synthetic.products import products
 from course_utils.datasets.synthetic.strokes import DIGIT_NAMES, plain_digits
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "objects",
     "pedestrians",
     "plain_digits",
+    "products",
 ]
 
 VERSION = "4"

@@ -114,6 +114,7 @@ EXPECTED = {
         "objects": [122.6, 59.1, 12.1, 36.8],
         "pedestrians": [113.2, 42.8, 6.4, 29.1],
         "plain_digits": [35.2, 79.4, 19.2, 0.0],
+        "products": [138.7, 64.8, 5.0, 66.0],
     }
 }
 
@@ -126,7 +127,7 @@ def fingerprint(images):
 def test_version_moves_with_the_images():
     fifty = np.arange(50)
     drawn = {name: draw(name, fifty % 10) for name in LABELLED}
-    for name in ("characters", "pedestrians"):
+    for name in ("characters", "pedestrians", "products"):
         drawn[name] = getattr(synthetic, name)(fifty // 5, fifty % 5, seed=0, rng=np.random.default_rng(0))
     for name, images in drawn.items():
         assert fingerprint(images) == pytest.approx(EXPECTED[synthetic.VERSION][name], abs=0.25), name
@@ -197,7 +198,9 @@ def test_a_character_is_the_same_whatever_was_drawn_before():
     assert (alone != synthetic.characters([7], [2], seed=5, rng=np.random.default_rng(2))).any()
 
 
-@pytest.mark.parametrize(("name", "second"), [("characters", "drawers"), ("pedestrians", "cameras")])
+@pytest.mark.parametrize(
+    ("name", "second"), [("characters", "drawers"), ("pedestrians", "cameras"), ("products", "cameras")]
+)
 @pytest.mark.parametrize(
     ("ids", "others", "options", "message"),
     [
