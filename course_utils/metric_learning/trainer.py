@@ -77,7 +77,7 @@ class SiameseTrainer:
                 "a loss has its own options"
             )
         else:
-            self._loss = loss
+            self.mining, self._loss = None, loss
         shape = branch.output_shape
         if not isinstance(shape, tuple) or len(shape) != 2:
             raise ArgumentError(f"branch returns shape {shape}; it must return (None, n_features)")
@@ -119,9 +119,9 @@ class SiameseTrainer:
         batches = iter(batches)
         first = next(batches)
         if len(first) != n_arrays:
+            what = f"mining {self.mining!r}" if self.mining else "a loss on labelled batches"
             raise ArgumentError(
-                f"batches gives {len(first)} arrays per batch; mining {self.mining!r} needs the {n_arrays} that "
-                f"{needed} gives"
+                f"batches gives {len(first)} arrays per batch; {what} needs the {n_arrays} that {needed} gives"
             )
         examples = (self._as_example(batch) for batch in itertools.chain([first], batches))
         return self.model.fit(examples, steps_per_epoch=steps_per_epoch, epochs=epochs, **options)
