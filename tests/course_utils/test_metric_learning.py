@@ -349,7 +349,7 @@ def test_proxies_are_trained_and_kept_with_the_network(loss_type, tmp_path):
     nearest = (trainer.embed(images) @ proxies.T).argmax(axis=1)
     assert loss.identities[nearest].tolist() == names.tolist()
     expected = float(loss(trainer.embed(images), loss.numbers(names)))
-    assert trainer.model.evaluate(images, loss.numbers(names), batch_size=16, verbose=0) == pytest.approx(expected)
+    assert trainer.model.evaluate(images, loss.numbers(names), batch_size=16, verbose=0) == pytest.approx(expected, rel=1e-3)
     trainer.model.save(tmp_path / "network.keras")
     kept = keras.models.load_model(tmp_path / "network.keras", compile=False)
     np.testing.assert_allclose(kept.predict(images, verbose=0), trainer.embed(images), atol=1e-6)
