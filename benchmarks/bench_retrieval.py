@@ -101,7 +101,7 @@ def growing_gallery(largest):
 
         def evaluate(n, data=(probe, gallery), probe_ids=probe_ids, gallery_ids=gallery_ids):
             probe, gallery = data
-            return evaluate_retrieval(probe[:n], gallery, probe_ids=probe_ids[:n], gallery_ids=gallery_ids, max_rank=20)
+            return evaluate_retrieval(probe[:n], gallery, probe_ids=probe_ids[:n], gallery_ids=gallery_ids)
 
         wall, core, result = measured(lambda: evaluate(n_probes), repeats=1)
         # Watching memory takes time, and a few thousand probes fill every buffer.

@@ -10,7 +10,7 @@ in float64 from these two rows alone. Equal rows always tie (for the cosine metr
 by a power of two), whatever the block, the shard or the number of threads they were met in.
 """
 
-from course_utils.retrieval.comparison import Comparison, Comparisons, bootstrap_interval, compare, compare_all
+from course_utils.retrieval.comparison import Comparison, Comparisons, bootstrap_interval, compare_all, compare_rankings
 from course_utils.retrieval.decisions import (
     OpenSetResult,
     VerificationResult,
@@ -43,8 +43,8 @@ __all__ = [
     "VerificationResult",
     "bootstrap_interval",
     "cmc_curve",
-    "compare",
     "compare_all",
+    "compare_rankings",
     "count_shard",
     "evaluate_neighbours",
     "evaluate_on_cluster",

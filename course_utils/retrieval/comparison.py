@@ -11,14 +11,14 @@ import numpy as np
 
 from course_utils.errors import ArgumentError, check_choice, check_integer, check_number, require
 
-__all__ = ["Comparison", "Comparisons", "bootstrap_interval", "compare", "compare_all"]
+__all__ = ["Comparison", "Comparisons", "bootstrap_interval", "compare_all", "compare_rankings"]
 
 _CELLS = 2**22  # random numbers drawn at a time
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One system beside another on the same probes; made by :func:`compare`.
+    """One system beside another on the same probes; made by :func:`compare_rankings`.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Comparisons(tuple):
         return require("pandas", "course").DataFrame([vars(comparison) for comparison in self])
 
 
-def compare(a, b, *, measure="mAP", by="identity", names=("a", "b"), n_samples=10_000, seed=0):
+def compare_rankings(a, b, *, measure="mAP", by="identity", names=("a", "b"), n_samples=10_000, seed=0):
     """Compare two results on the same probes, pair by pair.
 
     Parameters
@@ -123,7 +123,7 @@ def compare(a, b, *, measure="mAP", by="identity", names=("a", "b"), n_samples=1
     >>> ids = np.repeat(np.arange(40), 4)
     >>> x = rng.standard_normal((40, 8))[ids] + rng.standard_normal((160, 8))
     >>> sharp, blurred = (evaluate_retrieval(x[:, :n], probe_ids=ids) for n in (8, 4))
-    >>> comparison = compare(sharp, blurred, measure="top-1", n_samples=999)
+    >>> comparison = compare_rankings(sharp, blurred, measure="top-1", n_samples=999)
     >>> comparison.difference > 0, comparison.low > 0, comparison.n_units
     (True, True, 40)
     """
@@ -158,7 +158,7 @@ def compare_all(results, *, baseline=None, **options):
     baseline : str, optional
         Compare each other system with this one only; by default each with each.
     **options
-        `measure`, `by`, `n_samples` and `seed` of :func:`compare`.
+        `measure`, `by`, `n_samples` and `seed` of :func:`compare_rankings`.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def compare_all(results, *, baseline=None, **options):
     Raises
     ------
     ArgumentError
-        As :func:`compare` does, and if there are fewer than two results.
+        As :func:`compare_rankings` does, and if there are fewer than two results.
 
     Examples
     --------
@@ -185,7 +185,7 @@ def compare_all(results, *, baseline=None, **options):
     else:
         check_choice("baseline", baseline, list(results))
         pairs = [(name, baseline) for name in results if name != baseline]
-    found = [compare(results[a], results[b], names=(a, b), **options) for a, b in pairs]
+    found = [compare_rankings(results[a], results[b], names=(a, b), **options) for a, b in pairs]
     # The smallest counts as many times as there are comparisons, the next once less; none is below the one before.
     order = np.argsort([each.p_value for each in found], kind="stable")
     factors = np.arange(len(found), 0, -1)

@@ -241,7 +241,7 @@ class Places:
         room = self._room(k)
         inside = np.minimum(self.before, len(discount) - 1)
         gains = np.where(room > 0, discount[inside], 0)
-        for group in np.flatnonzero((room > 0) & (self.others > 0)):
+        for group in np.flatnonzero((room > 0) & (self.tied + self.others > 1)):
             tied, start = self.tied[group], self.before[group]
             gains[group] = tied / (tied + self.others[group]) * discount[start : start + room[group]].sum()
         return self._total(gains)
@@ -253,7 +253,7 @@ class Places:
         found = np.cumsum(self.tied, dtype=np.intp) - self.tied
         found -= np.append(found, 0)[self.offsets[:-1]][owner]
         sums = (found + 1) / (self.before + 1) * (room > 0)
-        for group in np.flatnonzero((room > 0) & (self.others > 0)):
+        for group in np.flatnonzero((room > 0) & (self.tied + self.others > 1)):
             sums[group] = _tied_precisions(
                 found[group], *(int(column[group]) for column in (self.before, self.tied, self.others, room))
             )

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from course_utils.errors import ArgumentError
-from course_utils.retrieval import bootstrap_interval, compare, compare_all, evaluate_retrieval
+from course_utils.retrieval import bootstrap_interval, compare_all, compare_rankings, evaluate_retrieval
 
 
 def noisy_results(seed, noises, n_ids=30, n_each=5):
@@ -18,16 +18,16 @@ def noisy_results(seed, noises, n_ids=30, n_each=5):
 def test_a_difference_in_means_and_its_parts():
     a, b = noisy_results(0, [0.6, 1.2])
     for by, n_units in (("identity", 30), ("probe", 150)):
-        found = compare(a, b, by=by, n_samples=2000)
+        found = compare_rankings(a, b, by=by, n_samples=2000)
         assert (found.by, found.n_units) == (by, n_units)
         assert found.mean_a == pytest.approx(a.mean_average_precision)
         assert found.difference == pytest.approx(found.mean_a - found.mean_b)
         assert found.low < found.difference < found.high
         assert found.p_value == pytest.approx(1 / 2001)  # none of the permutations is as extreme
-        back = compare(b, a, by=by, n_samples=2000)
+        back = compare_rankings(b, a, by=by, n_samples=2000)
         assert back.difference == -found.difference
         assert back.p_value == found.p_value
-    assert str(compare(a, b, names=("sharp", "blurred"), measure="top-1")).startswith("top-1: sharp 0.")
+    assert str(compare_rankings(a, b, names=("sharp", "blurred"), measure="top-1")).startswith("top-1: sharp 0.")
 
 
 def test_probes_of_one_identity_move_together():
@@ -38,19 +38,19 @@ def test_probes_of_one_identity_move_together():
     good = centres + 0.2 * rng.standard_normal(centres.shape)
     bad = np.where((ids % 3 == 0)[:, None], rng.standard_normal(centres.shape), good)
     a, b = (evaluate_retrieval(x, probe_ids=ids) for x in (good, bad))
-    by_identity, by_probe = (compare(a, b, by=by, n_samples=2000) for by in ("identity", "probe"))
+    by_identity, by_probe = (compare_rankings(a, b, by=by, n_samples=2000) for by in ("identity", "probe"))
     assert by_identity.high - by_identity.low > 1.5 * (by_probe.high - by_probe.low)
 
 
 def test_p_values_are_uniform_when_nothing_differs():
-    p = [compare(*noisy_results(seed, [1, 1], 12, 3), n_samples=200, seed=seed).p_value for seed in range(150)]
+    p = [compare_rankings(*noisy_results(seed, [1, 1], 12, 3), n_samples=200, seed=seed).p_value for seed in range(150)]
     assert stats.kstest(p, "uniform").pvalue > 0.001
     assert np.mean(np.array(p) < 0.1) < 0.2
 
 
 def test_the_same_result_does_not_differ_from_itself():
     (a,) = noisy_results(0, [1])
-    found = compare(a, a, n_samples=200)
+    found = compare_rankings(a, a, n_samples=200)
     assert (found.difference, found.low, found.high, found.p_value) == (0, 0, 0, 1)
 
 
@@ -84,19 +84,19 @@ def test_what_cannot_be_compared_is_named():
     a, b = noisy_results(0, [1, 1], 6, 2)
     (longer,) = noisy_results(0, [1], 7, 2)
     with pytest.raises(ArgumentError, match="a has 12 probes, b has 14"):
-        compare(a, longer)
+        compare_rankings(a, longer)
     other = evaluate_retrieval(np.eye(12), probe_ids=np.repeat(np.arange(1, 7), 2))
     with pytest.raises(ArgumentError, match="probe 0 is 0 in a and 1 in b"):
-        compare(a, other)
+        compare_rankings(a, other)
     x = [[0.0], [1.0]]
     left = evaluate_retrieval(x, [[0.0]], probe_ids=[1, 2], gallery_ids=[1])
     right = evaluate_retrieval(x, [[0.0]], probe_ids=[1, 2], gallery_ids=[2])
     with pytest.raises(ArgumentError, match="probe 0 has a match for only one of the results"):
-        compare(left, right)
+        compare_rankings(left, right)
     with pytest.raises(ArgumentError, match="1 identities can be compared"):
-        compare(left, left)
+        compare_rankings(left, left)
     with pytest.raises(ArgumentError, match="by is 'camera'"):
-        compare(a, b, by="camera")
+        compare_rankings(a, b, by="camera")
     with pytest.raises(ArgumentError, match="results holds 1 results"):
         compare_all({"a": a})
     with pytest.raises(ArgumentError, match="baseline is 'z'"):
