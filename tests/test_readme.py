@@ -1,5 +1,6 @@
-"""The commands and the code that the README shows are run as they stand."""
+"""The commands and the code that the README and the practitioners' page show are run as they stand."""
 
+import doctest
 import re
 import shlex
 from pathlib import Path
@@ -23,6 +24,14 @@ def test_the_package_example_runs():
     names = {}
     exec(example, names)
     assert names["report"].accuracy > 0.6
+
+
+def test_the_page_for_practitioners_runs():
+    page = ROOT / "book" / "your_embeddings.md"
+    options = doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
+    failed, tried = doctest.testfile(str(page), module_relative=False, optionflags=options)
+    assert failed == 0
+    assert tried > 20
 
 
 def test_the_papermill_command_sets_parameters_that_exist():
