@@ -52,11 +52,11 @@ class Comparison:
     adjusted_p: float
 
     def __str__(self):
-        """Say it in one line."""
+        """Say it in two lines."""
         p = f"p < {10.0**-4:g}" if self.adjusted_p < 1e-4 else f"p = {self.adjusted_p:.2g}"
         return (
-            f"{self.measure}: {self.a} {self.mean_a:.3f}, {self.b} {self.mean_b:.3f}, "
-            f"difference {self.difference:+.3f} ({self.low:+.3f} to {self.high:+.3f}), {p}, "
+            f"{self.measure}: {self.a} {self.mean_a:.3f}, {self.b} {self.mean_b:.3f}\n"
+            f"  difference {self.difference:+.3f} ({self.low:+.3f} to {self.high:+.3f}), {p}, "
             f"{self.n_units} {_PLURAL[self.by]}"
         )
 
@@ -65,12 +65,12 @@ _PLURAL = {"probe": "probes", "identity": "identities"}
 
 
 class Comparisons(tuple):
-    """Several :class:`Comparison`; printed, one in a line."""
+    """Several :class:`Comparison`; printed, two lines each."""
 
     __slots__ = ()
 
     def __str__(self):
-        """Say each in one line."""
+        """Say each in two lines."""
         return "\n".join(map(str, self))
 
     def to_frame(self):

@@ -111,9 +111,9 @@ class VerificationResult:
     def __str__(self):
         """Show the usual numbers, at false match rates that this many impostors can tell."""
         rates = [rate for rate in (0.1, 0.01, 0.001, 1e-4) if rate * self.n_impostors >= 1]
-        at = ", ".join(f"FNMR {self.fnmr_at(rate):.3f} at FMR {rate:g}" for rate in rates)
         head = f"{self.n_genuine} genuine and {self.n_impostors} impostor pairs"
-        return f"{head}: {at + ', ' if at else ''}EER {self.equal_error_rate:.3f}, AUC {self.auc:.3f}"
+        lines = [f"{head}: EER {self.equal_error_rate:.3f}, AUC {self.auc:.3f}"]
+        return "\n".join(lines + [f"FNMR {self.fnmr_at(rate):.3f} at FMR {rate:g}" for rate in rates])
 
 
 def verify_pairs(distances, same):
@@ -335,8 +335,9 @@ class OpenSetResult:
     def __str__(self):
         """Show detection rates at false alarm rates that this many unmated probes can tell."""
         rates = [rate for rate in (0.5, 0.1, 0.01, 0.001) if rate * self.n_unmated >= 1]
-        at = "; ".join(f"{self.detection_rate(rate):.3f} at FAR {rate:g}" for rate in rates)
-        return f"{self.n_mated} probes with and {self.n_unmated} without a mate: detected and identified {at}"
+        lines = [f"{self.n_mated} probes with and {self.n_unmated} without a mate"]
+        lines += [f"detected and identified {self.detection_rate(rate):.3f} at FAR {rate:g}" for rate in rates]
+        return "\n".join(lines)
 
 
 def open_set(probe, gallery=None, *, probe_ids, gallery_ids=None, metric="euclidean", **options):

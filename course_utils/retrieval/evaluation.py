@@ -92,7 +92,8 @@ def evaluate_retrieval(
     array([0.75 , 0.417])
     >>> print(result)
     2 probes (0 without a match) in a gallery of 4
-    mAP 0.583  mAP@R 0.250  MRR 0.667  mINP 0.500  R-precision 0.250  nDCG 0.724
+    mAP 0.583  mAP@R 0.250  MRR 0.667
+    mINP 0.500  R-precision 0.250  nDCG 0.724
                   @1
     top        0.500
     precision  0.500

@@ -145,7 +145,9 @@ class _Measures:
             rows.append([name, *(f"{self.mean(self._named(name, k)):.3f}" for k in ks)])
         lines = ["  ".join([row[0].ljust(9), *(cell.rjust(5) for cell in row[1:])]).rstrip() for row in rows]
         if self._is_whole:
-            lines.insert(0, "  ".join(f"{name} {self.mean(name):.3f}" for name in _WHOLE))
+            lines[:0] = [
+                "  ".join(f"{name} {self.mean(name):.3f}" for name in names) for names in (_WHOLE[:3], _WHOLE[3:])
+            ]
         missing = self.n_probes - self.n_valid_probes
         head = f"{self.n_probes} probes ({missing} without a match) in a gallery of {self.n_gallery}"
         return "\n".join([head, *lines])

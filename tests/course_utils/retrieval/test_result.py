@@ -89,7 +89,7 @@ def test_printing_shows_a_table_and_who_has_no_match():
     ids = {"probe_ids": [1, 9], "gallery_ids": [1, 2, 3, 4, 5]}
     text = str(evaluate_retrieval([[0.0], [5.0]], np.arange(5.0)[:, None], **ids))
     assert text.splitlines()[0] == "2 probes (1 without a match) in a gallery of 5"
-    assert text.splitlines()[2].split() == ["@1", "@5"]
+    assert text.splitlines()[3].split() == ["@1", "@5"]
     assert "precision  0.500  0.100" in text
     assert repr(evaluate_retrieval([[0.0], [5.0]], np.arange(5.0)[:, None], **ids)) == text
 
