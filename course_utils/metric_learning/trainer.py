@@ -45,6 +45,7 @@ class SiameseTrainer:
     Examples
     --------
     >>> import keras
+    >>> from course_utils.metric_learning import PKBatches, ProxyAnchorLoss
     >>> rng = np.random.default_rng(0)
     >>> branch = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     >>> images, ids = rng.random((8, 3)), np.repeat([0, 1, 2, 3], 2)
