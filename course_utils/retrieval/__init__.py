@@ -28,13 +28,14 @@ from course_utils.retrieval.evaluation import (
 from course_utils.retrieval.graded import ndcg
 from course_utils.retrieval.neighbours import evaluate_neighbours
 from course_utils.retrieval.reranking import RerankedDistances, k_reciprocal
-from course_utils.retrieval.result import NeighbourResult, RetrievalResult
+from course_utils.retrieval.result import Measures, NeighbourResult, RetrievalResult
 from course_utils.retrieval.shards import Matches, ShardCounts, count_shard, evaluate_on_cluster, find_matches, merge
 
 __all__ = [
     "Comparison",
     "Comparisons",
     "Matches",
+    "Measures",
     "NeighbourResult",
     "OpenSetResult",
     "RerankedDistances",

@@ -91,7 +91,7 @@ def compare_rankings(a, b, *, measure="mAP", by="identity", names=("a", "b"), n_
     a, b : RetrievalResult or NeighbourResult
         Of the same probes in the same order.
     measure : str
-        As for :meth:`RetrievalResult.per_probe`.
+        As for :meth:`Measures.per_probe`.
     by : {"identity", "probe"}
         What is drawn at random: identities with all their probes, or probes. The first speaks of identities that were
         not seen, and is nearly always the wider.

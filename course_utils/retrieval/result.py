@@ -8,18 +8,25 @@ import numpy as np
 from course_utils.errors import ArgumentError, check_choice, check_integer, require
 from course_utils.retrieval.counting import Places, discounts, first_of_tie
 
-__all__ = ["NeighbourResult", "RetrievalResult"]
+__all__ = ["Measures", "NeighbourResult", "RetrievalResult"]
 
 _WHOLE = ("mAP", "mAP@R", "MRR", "mINP", "R-precision", "nDCG")
 _TRUNCATED = ("top", "precision", "recall", "nDCG", "mAP", "MRR")
 _SHOWN = (1, 5, 10)
 
 
-class _Measures:
-    """What results share: measures by name. A result tells how deep its ranked lists are, and whether they are whole.
+class Measures:
+    """What :class:`RetrievalResult` and :class:`NeighbourResult` have in common: measures by name, and tables.
 
-    `places`, `probe_ids`, `n_gallery` and `depth` come from the result.
+    Examples
+    --------
+    >>> from course_utils.retrieval import evaluate_retrieval
+    >>> result = evaluate_retrieval([[0.0], [0.1], [0.3], [0.4]], probe_ids=["Ada", "Bea", "Ada", "Bea"])
+    >>> result.per_probe("MRR").round(3), result.mean("precision@2")
+    (array([0.5  , 0.333, 0.333, 0.5  ]), 0.25)
     """
+
+    # `places`, `probe_ids`, `n_gallery` and `depth`, how many items of each list are known, come from the result.
 
     def per_probe(self, measure):
         """Return a measure of each probe.
@@ -79,7 +86,7 @@ class _Measures:
         Parameters
         ----------
         measure : str
-            As for :meth:`per_probe`.
+            As for :meth:`Measures.per_probe`.
 
         Returns
         -------
@@ -112,7 +119,7 @@ class _Measures:
         by : {"probe", "identity"}
             A row for each probe, or the means over each identity's probes, the worst first.
         measures : sequence of str, optional
-            As for :meth:`per_probe`; by default top-1 and mAP, if the lists are whole, or mAP@k of the whole lists.
+            As for :meth:`Measures.per_probe`; by default top-1 and mAP, or mAP@k of lists that are not whole.
 
         Returns
         -------
@@ -185,10 +192,10 @@ class _Measures:
 
 
 @dataclass(frozen=True, eq=False)
-class RetrievalResult(_Measures):
+class RetrievalResult(Measures):
     """What :func:`evaluate_retrieval` found out. Arrays named below have one entry per probe, in the probes' order.
 
-    Printed, it is a table of means. :meth:`per_probe` and :meth:`mean` give any measure by name.
+    Printed, it is a table of means. The methods of :class:`Measures` give any measure by name, and tables.
 
     Attributes
     ----------
@@ -229,7 +236,7 @@ class RetrievalResult(_Measures):
     draws: tuple = ()
     places: Places | None = field(default=None, repr=False)
 
-    __repr__ = __str__ = _Measures.__str__
+    __repr__ = __str__ = Measures.__str__
 
     @property
     def depth(self):
@@ -309,10 +316,11 @@ class RetrievalResult(_Measures):
 
 
 @dataclass(frozen=True, eq=False)
-class NeighbourResult(_Measures):
-    """What the nearest neighbours alone tell; made by :func:`evaluate_neighbours`. Printed, it is a table of means.
+class NeighbourResult(Measures):
+    """What the nearest neighbours alone tell; made by :func:`evaluate_neighbours`.
 
-    Measures of whole rankings, such as mAP, cannot be known from the beginnings of lists: asking for one is an error.
+    It has the methods of :class:`Measures`. What needs whole rankings, such as mAP, cannot be known from the beginnings
+    of lists: asking for it is an error.
 
     Attributes
     ----------
@@ -333,7 +341,7 @@ class NeighbourResult(_Measures):
     probe_ids: np.ndarray
     places: Places = field(repr=False)
 
-    __repr__ = __str__ = _Measures.__str__
+    __repr__ = __str__ = Measures.__str__
 
     def top(self, k):
         """Return the share of probes with a match among the first `k` items.
