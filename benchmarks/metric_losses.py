@@ -18,7 +18,6 @@ import platform
 import subprocess
 import sys
 import time
-import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +25,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from PIL import Image
 
 from course_utils import datasets, images, metric_learning, models, retrieval, training
 
@@ -118,30 +116,12 @@ LOSSES = {
 @functools.cache
 def load(name):
     """Training images and ids, and those of gallery and probes, in [0, 1]."""
-    if name == "letters":
-        size = DATA[name]["image_size"]
-        data = datasets.load_reid("omniglot", source="local", image_size=(size, size), seed=SPLIT_SEED)
-        # Ink is 1 and paper 0.
-        return [(1 - images.to_float(part.images), part.ids) for part in (data.train, data.gallery, data.probe)]
-    return products(DATA[name]["image_size"])
-
-
-def products(size):
-    """Of 81 products 50 to learn from; test photographs of the others against their other photographs."""
-    path = next((path for folder in datasets.search_folders() if (path := folder / "grocery.zip").exists()), None)
-    if path is None:
-        sys.exit("grocery.zip is not in the folders that COURSE_DATA_DIR names")
-    with zipfile.ZipFile(path) as archive:
-        listed = archive.read("classes.csv").decode().splitlines()[1:]
-        number = {line.partition(",")[0]: place for place, line in enumerate(listed)}
-        names = sorted(name for name in archive.namelist() if name.count("/") == 2 and name.endswith(".jpg"))
-        photos = np.stack([np.asarray(Image.open(archive.open(name))) for name in names])
-    ids = np.array([number[name.split("/")[1]] for name in names])
-    in_test = np.array([name.startswith("test/") for name in names])
-    learned = np.isin(ids, np.random.default_rng(SPLIT_SEED).permutation(len(number))[:50])
-    block = photos.shape[1] // size
-    photos = photos.reshape(len(photos), size, block, size, block, 3).mean(axis=(2, 4)).astype(np.float32) / 255
-    return [(photos[part], ids[part]) for part in (learned, ~learned & ~in_test, ~learned & in_test)]
+    size = DATA[name]["image_size"]
+    official = {"letters": "omniglot", "products": "grocery"}[name]
+    data = datasets.load_reid(official, source="local", image_size=(size, size), seed=SPLIT_SEED)
+    parts = [(images.to_float(part.images), part.ids) for part in (data.train, data.gallery, data.probe)]
+    # Of letters, ink is 1 and paper 0.
+    return [(1 - x, ids) for x, ids in parts] if name == "letters" else parts
 
 
 def held_out(ids):
@@ -181,20 +161,12 @@ def measured(name, loss, setting, seed, *, choosing):
     (x, ids), gallery, probe = load(name)
     if choosing:
         mask = held_out(ids)
-        x, ids, gallery = x[~mask], ids[~mask], (x[mask], ids[mask])
-        probe = gallery
-        each = np.arange(len(probe[1]))  # only the probe itself is left out
-        among = {"protocol": "cross_camera", "probe_cameras": each, "gallery_cameras": each}
-    else:
-        among = {}
+        x, ids, probe, gallery = x[~mask], ids[~mask], (x[mask], ids[mask]), None
     trainer, seconds, core_seconds = train(name, x, ids, LOSSES[loss][setting], seed)
+    # What is held out is looked up in itself, each image among all others.
+    searched, names = (trainer.embed(gallery[0]), gallery[1]) if gallery else (None, None)
     found = retrieval.evaluate_retrieval(
-        trainer.embed(probe[0]),
-        trainer.embed(gallery[0]),
-        probe_ids=probe[1],
-        gallery_ids=gallery[1],
-        metric="cosine",
-        **among,
+        trainer.embed(probe[0]), searched, probe_ids=probe[1], gallery_ids=names, metric="cosine"
     )
     result = cell | {
         "rank1": round(float(found.top(1)), 4),
@@ -240,8 +212,7 @@ def gather(trials, chosen, results):
         "results": results,
         "trials": trials,
     }
-    lines = json.dumps(table, indent=1)
-    TABLE.write_text(lines + "\n")
+    TABLE.write_text(json.dumps(table, indent=1) + "\n")
 
 
 def main():

@@ -79,15 +79,16 @@ def is_complete(path):
     """
     path = Path(path)
     if not path.is_dir():
-        return path.is_file() and (_file_reader(path) is not None or path.suffix.lower() in (".csv", ".parquet"))
+        return path.is_file() and (_file_reader(path) is not None or path.suffix.lower() in trees.MANIFEST_SUFFIXES)
     return _folder_reader(path) is not None or _sorts_photographs(path)
 
 
 def _sorts_photographs(folder):
     """Tell whether a folder has a manifest, parts, or nothing but folders of images, as data for ``load_reid`` have."""
-    if {item.name.lower() for item in folder.iterdir()} & {*trees.PARTS, "manifest.csv", "manifest.parquet"}:
+    items = list(folder.iterdir())
+    if {item.name.lower() for item in items} & {*trees.PARTS, *trees.MANIFESTS}:
         return True
-    inside = [item for item in folder.iterdir() if item.is_dir() and not item.name.startswith(".")]
+    inside = [item for item in items if item.is_dir() and not item.name.startswith(".")]
     # A folder of several data sets can have one of pictures too.
     return len(inside) > 1 and all(
         any(item.suffix.lower() in trees.IMAGE_SUFFIXES for item in each.iterdir()) for each in inside

@@ -31,7 +31,6 @@ LAYOUTS = """\
   grocery: train, val and test: PRODUCT/*.jpg; and iconic: PRODUCT.jpg"""
 """What is read, a line each, for messages."""
 
-_MANIFESTS = ("manifest.csv", "manifest.parquet")
 _COLUMNS = ("path", "identity", "camera", "split")
 
 # Half of the identities are to learn from, as with the common sets of birds, cars and shop photographs.
@@ -68,7 +67,7 @@ class _Photos(NamedTuple):
 def open_photos(path):
     """Open a folder, a zip archive or a manifest in its folder, as a tree and the manifest's name, if there is one."""
     path = Path(path)
-    if path.suffix.lower() in (".csv", ".parquet") and path.is_file():
+    if path.suffix.lower() in trees.MANIFEST_SUFFIXES and path.is_file():
         folder = path.parent
         # The folder is not walked through: much else may lie there.
         yield trees.Tree(folder, None, (), lambda name: (folder / name).read_bytes()), path.name
@@ -76,7 +75,7 @@ def open_photos(path):
     if path.is_file() and path.suffix.lower() != ".zip":
         raise misfit(path, f"ends in {path.suffix!r}")
     with trees.open_tree(path) as tree:
-        manifests = [name for name in tree.others if PurePosixPath(name).name in _MANIFESTS]
+        manifests = [name for name in tree.others if PurePosixPath(name).name in trees.MANIFESTS]
         if len(manifests) > 1:
             raise DataError(f"{path}: holds the manifests {', '.join(map(repr, manifests[:3]))}; there must be one")
         yield tree, manifests[0] if manifests else None

@@ -51,6 +51,10 @@ PARTS = {
 }
 """What the parts of data for retrieval are called, in small letters, and which part each is."""
 
+MANIFEST_SUFFIXES = (".csv", ".parquet")
+MANIFESTS = tuple(f"manifest{suffix}" for suffix in MANIFEST_SUFFIXES)
+"""Tables of photographs, beside which they lie."""
+
 # The first part of the folders of people.
 _PEOPLE_TOPS = {folder.split("/")[0] for tops in _PEOPLE_SPLITS for folder in tops}
 

@@ -53,7 +53,7 @@ class Comparison:
 
     def __str__(self):
         """Say it in two lines."""
-        p = f"p < {10.0**-4:g}" if self.adjusted_p < 1e-4 else f"p = {self.adjusted_p:.2g}"
+        p = "p < 0.0001" if self.adjusted_p < 1e-4 else f"p = {self.adjusted_p:.2g}"
         return (
             f"{self.measure}: {self.a} {self.mean_a:.3f}, {self.b} {self.mean_b:.3f}\n"
             f"  difference {self.difference:+.3f} ({self.low:+.3f} to {self.high:+.3f}), {p}, "

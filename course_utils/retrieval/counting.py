@@ -5,6 +5,7 @@ gallery: for each probe only the distances of its few true matches are sorted, a
 dropped into the gap between two of them. Counts over parts of a gallery add up.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,13 +189,22 @@ class Places:
                 columns[name] = columns[name].astype(np.int32)
         return cls(**columns)
 
-    @property
+    @functools.cached_property
     def first(self):
         """The first group of each probe, shape (n_probes, 3): before, tied, others; zeros without a match."""
         out = np.zeros((len(self.n_matches), 3), np.intp)
         has_match = np.flatnonzero(np.diff(self.offsets))
-        out[has_match] = np.column_stack([self.before, self.tied, self.others])[self.offsets[has_match]]
+        heads = self.offsets[has_match]
+        out[has_match] = np.column_stack([self.before[heads], self.tied[heads], self.others[heads]])
         return out
+
+    def tied_firsts(self, k=None):
+        """Yield each probe whose first match ties with others, a slice of the first `k` ranks, and their chances."""
+        before, _, others = self.first.T
+        for probe in np.flatnonzero((others > 0) & (before < (k or np.inf))):
+            start, tied, others_in_tie = self.first[probe]
+            chances = first_of_tie(tied, others_in_tie)[: None if k is None else k - start]
+            yield probe, slice(start, start + len(chances)), chances
 
     def ranks(self):
         """Return the expected rank of the first match, 0 for the best; NaN without one."""
@@ -215,20 +225,18 @@ class Places:
 
     def reciprocal_rank(self, k=None):
         """Return the expected 1 / place (from 1) of the first match; 0 if it is not among the first `k`."""
-        before, tied, others = self.first.T
-        clear = (tied > 0) & (before < (k or np.inf))
-        out = np.where(clear, 1 / (before + 1), 0)
-        for probe in np.flatnonzero(clear & (others > 0)):
-            chances = first_of_tie(tied[probe], others[probe])[: None if k is None else k - before[probe]]
-            out[probe] = (chances / (before[probe] + 1 + np.arange(len(chances)))).sum()
+        before, tied, _ = self.first.T
+        out = np.where((tied > 0) & (before < (k or np.inf)), 1 / (before + 1), 0)
+        for probe, ranks, chances in self.tied_firsts(k):
+            out[probe] = (chances / np.arange(ranks.start + 1, ranks.stop + 1)).sum()
         return out
 
     def hits(self, k):
         """Return the chance that the first match is among the first `k` items."""
-        before, tied, others = self.first.T
+        before, tied, _ = self.first.T
         out = ((tied > 0) & (before < k)).astype(np.float64)
-        for probe in np.flatnonzero(out * others):
-            out[probe] = min(1, first_of_tie(tied[probe], others[probe])[: k - before[probe]].sum())
+        for probe, _, chances in self.tied_firsts(k):
+            out[probe] = min(1, chances.sum())
         return out
 
     def found(self, k):
@@ -249,9 +257,8 @@ class Places:
     def precisions(self, k=None):
         """Return the expected sum, over the matches among the first `k` items, of the precision at each."""
         room = self._room(k)
-        owner = np.repeat(np.arange(len(self.n_matches)), np.diff(self.offsets))
         found = np.cumsum(self.tied, dtype=np.intp) - self.tied
-        found -= np.append(found, 0)[self.offsets[:-1]][owner]
+        found -= self._of_groups(np.append(found, 0)[self.offsets[:-1]])
         sums = (found + 1) / (self.before + 1) * (room > 0)
         for group in np.flatnonzero((room > 0) & (self.tied + self.others > 1)):
             sums[group] = _tied_precisions(
@@ -264,13 +271,16 @@ class Places:
         size = self.tied + self.others
         if k is None:
             return size
-        k = np.repeat(np.broadcast_to(k, len(self.n_matches)), np.diff(self.offsets))
-        return np.clip(k - self.before, 0, size)
+        return np.clip(self._of_groups(np.broadcast_to(k, len(self.n_matches))) - self.before, 0, size)
+
+    def _of_groups(self, values):
+        """Return the values of probes for each of their groups."""
+        return np.repeat(values, np.diff(self.offsets))
 
     def _total(self, values):
         """Add up values of groups for each probe."""
-        owner = np.repeat(np.arange(len(self.n_matches)), np.diff(self.offsets))
-        return np.bincount(owner, values, minlength=len(self.n_matches))
+        n_probes = len(self.n_matches)
+        return np.bincount(self._of_groups(np.arange(n_probes)), values, minlength=n_probes)
 
 
 def discounts(k):

@@ -63,8 +63,8 @@ class VerificationResult:
         -------
         float
         """
-        allowed = np.flatnonzero(self.det()[0] <= check_number("fmr", fmr, minimum=0, maximum=1))
-        return 1 - float(self.genuine[allowed[-1]] / self.n_genuine) if len(allowed) else 1.0
+        n = self._n_allowed(fmr)
+        return 1 - float(self.genuine[n - 1] / self.n_genuine) if n else 1.0
 
     def tpr_at(self, fpr):
         """Return the true positive rate at a false positive rate: ``1 - fnmr_at(fpr)``.
@@ -93,8 +93,12 @@ class VerificationResult:
         float
             NaN if even the nearest genuine pair lets in more.
         """
-        allowed = np.flatnonzero(self.det()[0] <= check_number("fmr", fmr, minimum=0, maximum=1))
-        return float(self.thresholds[allowed[-1]]) if len(allowed) else float("nan")
+        n = self._n_allowed(fmr)
+        return float(self.thresholds[n - 1]) if n else float("nan")
+
+    def _n_allowed(self, fmr):
+        """Return how many of the thresholds, from the lowest, accept at most this share of impostors."""
+        return np.count_nonzero(self.det()[0] <= check_number("fmr", fmr, minimum=0, maximum=1))
 
     @property
     def equal_error_rate(self):
@@ -187,31 +191,26 @@ def verification(probe, gallery=None, *, probe_ids, gallery_ids=None, metric="eu
     2 genuine and 4 impostor pairs: EER 0.000, AUC 1.000
     """
     search = Search.of(probe, gallery, probe_ids=probe_ids, gallery_ids=gallery_ids, metric=metric, **options)
-    rows = list(_rows(search))
-    genuine = [distances for row in rows if len(distances := row(own=True))]
-    counts = _Counts(np.concatenate(genuine or [np.empty(0)]), lambda distances: plain_distances(distances, metric))
-    for row in rows:
-        counts.add(row(own=False))
+    genuine = list(_distances(search, own=True))
+    counts = _Counts(np.concatenate(genuine), lambda distances: plain_distances(distances, metric))
+    for distances in _distances(search, own=False):
+        counts.add(distances)
     return counts.result()
 
 
-def _rows(search):
-    """Yield for each probe a function that computes its distances to its own identity, or to all others."""
+def _distances(search, *, own):
+    """Yield each probe's distances to the items of its own identity, or to all others."""
     ranked = np.arange(len(search.gallery_ids)) if search.columns is None else search.columns
     ids = search.gallery_ids[ranked]
     for probes, part in search.parts():
         for row, identity in enumerate(part.probe_ids):
-
-            def distances(*, own, part=part, row=row, identity=identity, number=probes.start + row):
-                keep = ids == identity if own else ids != identity
-                if own and part.gallery_cameras is not None:
-                    keep &= part.gallery_cameras[ranked] != part.probe_cameras[row]
-                if part.itself:  # each pair once
-                    keep &= ranked > number
-                items = ranked[keep]
-                return part.distances.pairs(np.full(len(items), row), items)
-
-            yield distances
+            keep = ids == identity if own else ids != identity
+            if own and part.gallery_cameras is not None:
+                keep &= part.gallery_cameras[ranked] != part.probe_cameras[row]
+            if part.itself:  # each pair once
+                keep &= ranked > probes.start + row
+            items = ranked[keep]
+            yield part.distances.pairs(np.full(len(items), row), items)
 
 
 class _Counts:
@@ -329,8 +328,12 @@ class OpenSetResult:
         -------
         far, detection : ndarray of float64, shape (n_unmated + 1,)
         """
+        rank = check_integer("rank", rank, minimum=1)
+        alarms = np.sort(self.nearest[np.isnan(self.mate)])
+        thresholds = np.append(np.nextafter(alarms, -np.inf), np.inf)
+        identified = np.sort(self.mate[self.ranks < rank])
         far = np.arange(self.n_unmated + 1) / self.n_unmated
-        return far, np.array([self.detection_rate(rate, rank=rank) for rate in far])
+        return far, identified.searchsorted(thresholds, "right") / self.n_mated
 
     def __str__(self):
         """Show detection rates at false alarm rates that this many unmated probes can tell."""

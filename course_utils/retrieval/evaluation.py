@@ -7,7 +7,7 @@ import numpy as np
 
 from course_utils.errors import ArgumentError, check_choice, check_integer
 from course_utils.retrieval.counting import Places, offsets_of
-from course_utils.retrieval.result import RetrievalResult, spread_over_ties
+from course_utils.retrieval.result import RetrievalResult
 from course_utils.retrieval.search import Search
 
 __all__ = [
@@ -334,13 +334,10 @@ def rank_gallery(
     """
     k = check_integer("k", k, minimum=1)
     if protocol == "all" and junk_id is None and options.get("conventions") is None:  # identities do not matter
-        if gallery is None and metric != "precomputed":
-            probe_ids, gallery_ids = np.arange(len(probe)), None
-        else:
-            probe_ids = np.zeros(len(probe), np.intp)
-            gallery_ids = np.ones(np.shape(probe)[1] if metric == "precomputed" else len(gallery), np.intp)
-    labels = {"probe_ids": probe_ids, "gallery_ids": gallery_ids, **options}
-    search = Search.of(probe, gallery, metric=metric, protocol=protocol, junk_id=junk_id, **labels)
+        search = Search.unlabelled(probe, gallery, metric, **options)
+    else:
+        labels = {"probe_ids": probe_ids, "gallery_ids": gallery_ids, **options}
+        search = Search.of(probe, gallery, metric=metric, protocol=protocol, junk_id=junk_id, **labels)
     items, distances = map(np.concatenate, zip(*[part.nearest(k) for _, part in search.parts()], strict=True))
     return items, plain_distances(distances, metric)
 
@@ -369,10 +366,9 @@ def result_of(places, probe_ids, n_gallery):
     if not n_gallery:
         raise ArgumentError("the gallery holds 0 items to rank; it must hold at least 1 that is not junk")
     places = Places.join(places)
-    first = places.first
-    before, tied, others = first.T
+    before, tied, others = places.first.T
     histogram = np.bincount(before[(tied > 0) & (others == 0)], minlength=n_gallery).astype(np.float64)
-    for _, ranks, chances in spread_over_ties(first, n_gallery):
+    for _, ranks, chances in places.tied_firsts(n_gallery):
         histogram[ranks] += chances
     with np.errstate(divide="ignore", invalid="ignore"):
         return RetrievalResult(
@@ -381,8 +377,8 @@ def result_of(places, probe_ids, n_gallery):
             inverse_negative_penalty=places.inverse_negative_penalty(),
             r_precision=places.found(places.n_matches) / places.n_matches,
             ranked_histogram=histogram,
-            cmc=cmc_curve(histogram, len(first)),
-            n_probes=len(first),
+            cmc=cmc_curve(histogram, len(tied)),
+            n_probes=len(tied),
             n_valid_probes=int(np.count_nonzero(tied)),
             n_gallery=n_gallery,
             probe_ids=probe_ids,

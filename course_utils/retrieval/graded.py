@@ -45,11 +45,8 @@ def ndcg(probe, gallery=None, *, relevance, k=None, metric="euclidean"):
     >>> ndcg([[0.0]], [[1.0], [2.0], [3.0]], relevance=[[1, 0, 2]]).round(3)
     array([0.76])
     """
-    ids = np.arange(len(probe))
-    alone = gallery is None and metric != "precomputed"
-    n_gallery = len(ids) if alone else np.shape(probe)[1] if gallery is None else len(gallery)
-    gallery_ids = None if alone else np.full(n_gallery, -1)
-    search = Search.of(probe, gallery, probe_ids=ids, gallery_ids=gallery_ids, metric=metric)
+    search = Search.unlabelled(probe, gallery, metric)
+    n_probes, n_gallery = search.distances.shape
     if not hasattr(relevance, "shape"):
         relevance = np.asarray(relevance)
     if relevance.shape != search.distances.shape or np.dtype(relevance.dtype).kind not in "biuf":
@@ -59,11 +56,11 @@ def ndcg(probe, gallery=None, *, relevance, k=None, metric="euclidean"):
         )
     k = search.n_gallery if k is None else check_integer("k", k, minimum=1, maximum=search.n_gallery)
     total = np.append(0, np.cumsum(discounts(search.n_gallery)[:k]))
-    out = np.empty(len(ids))
+    out = np.empty(n_probes)
     for probes, part in search.parts():
         for row in range(len(part.probe_ids)):
             items = np.arange(n_gallery)
-            if alone:
+            if search.itself:
                 items = np.delete(items, probes.start + row)
             gains = _gains(relevance, probes.start + row)[items]
             distances = part.distances.pairs(np.full(len(items), row), items)

@@ -5,7 +5,7 @@ import numpy as np
 from course_utils.errors import ArgumentError
 from course_utils.retrieval.counting import Places, offsets_of
 from course_utils.retrieval.result import NeighbourResult
-from course_utils.retrieval.search import check_labels
+from course_utils.retrieval.search import check_length, check_sides
 
 __all__ = ["evaluate_neighbours"]
 
@@ -50,14 +50,7 @@ def evaluate_neighbours(
     (1.0, 0.5, 0.5)
     """
     itself = gallery_ids is None
-    probe_ids = check_labels("probe_ids", probe_ids)
-    gallery_ids = probe_ids if itself else check_labels("gallery_ids", gallery_ids)
-    if (
-        len(gallery_ids)
-        and gallery_ids.dtype.kind != probe_ids.dtype.kind
-        and "U" in (gallery_ids.dtype.kind + probe_ids.dtype.kind)
-    ):
-        raise ArgumentError(f"gallery_ids has type {gallery_ids.dtype}, probe_ids has type {probe_ids.dtype}")
+    probe_ids, gallery_ids = check_sides("ids", probe_ids, probe_ids if itself else gallery_ids)
     indices = _check_indices(indices, len(probe_ids), len(gallery_ids))
     cameras = _check_cameras(probe_cameras, gallery_cameras, len(probe_ids), len(gallery_ids), itself)
 
@@ -116,11 +109,10 @@ def _check_cameras(probe, gallery, n_probes, n_gallery, itself):
     for name, values in (("probe_cameras", probe), ("gallery_cameras", gallery)):
         if values is None:
             raise ArgumentError(f"{name} is None; cameras are needed on both sides, or on neither")
-    checked = check_labels("probe_cameras", probe), check_labels("gallery_cameras", gallery)
-    for name, labels, length in zip(("probe_cameras", "gallery_cameras"), checked, (n_probes, n_gallery), strict=True):
-        if len(labels) != length:
-            raise ArgumentError(f"{name} has {len(labels)} entries; it must have {length}")
-    return checked
+    probe, gallery = check_sides("cameras", probe, gallery)
+    check_length("probe_cameras", probe, "probe_ids", n_probes)
+    check_length("gallery_cameras", gallery, "gallery_ids", n_gallery)
+    return probe, gallery
 
 
 def _count_matches(probe_ids, gallery_ids, cameras, itself):

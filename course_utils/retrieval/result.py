@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from course_utils.errors import ArgumentError, check_choice, check_integer, require
-from course_utils.retrieval.counting import Places, discounts, first_of_tie
+from course_utils.retrieval.counting import Places, discounts
 
 __all__ = ["Measures", "NeighbourResult", "RetrievalResult"]
 
@@ -27,6 +27,7 @@ class Measures:
     """
 
     # `places`, `probe_ids`, `n_gallery` and `depth`, how many items of each list are known, come from the result.
+    draws = ()
 
     def per_probe(self, measure):
         """Return a measure of each probe.
@@ -57,7 +58,7 @@ class Measures:
         log2(place + 1); :func:`ndcg` takes grades.
         """
         name, k = self._parse(measure)
-        if getattr(self, "draws", ()):
+        if self.draws:
             return np.mean([draw.per_probe(measure) for draw in self.draws], axis=0)
         places, total = self.places, self.places.n_matches
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -137,7 +138,7 @@ class Measures:
         frame = pd.DataFrame({name: self.per_probe(name) for name in names})
         frame.insert(0, "identity", self.probe_ids)
         if by == "probe":
-            frame.insert(1, "matches", (self.draws[0] if getattr(self, "draws", ()) else self).places.n_matches)
+            frame.insert(1, "matches", (self.draws[0] if self.draws else self).places.n_matches)
             return frame.rename_axis("probe")
         groups = frame.groupby("identity")
         table = groups[names].mean()
@@ -146,18 +147,17 @@ class Measures:
 
     def __str__(self):
         """Show a table of means; probes without a match are mentioned."""
+        means = self.measures()
         ks = [k for k in _SHOWN if k <= self.depth]
-        rows = [["", *(f"@{k}" for k in ks)]]
-        for name in _TRUNCATED:
-            rows.append([name, *(f"{self.mean(self._named(name, k)):.3f}" for k in ks)])
-        lines = ["  ".join([row[0].ljust(9), *(cell.rjust(5) for cell in row[1:])]).rstrip() for row in rows]
-        if self._is_whole:
-            lines[:0] = [
-                "  ".join(f"{name} {self.mean(name):.3f}" for name in names) for names in (_WHOLE[:3], _WHOLE[3:])
-            ]
         missing = self.n_probes - self.n_valid_probes
-        head = f"{self.n_probes} probes ({missing} without a match) in a gallery of {self.n_gallery}"
-        return "\n".join([head, *lines])
+        lines = [f"{self.n_probes} probes ({missing} without a match) in a gallery of {self.n_gallery}"]
+        if self._is_whole:
+            halves = (_WHOLE[:3], _WHOLE[3:])
+            lines += ["  ".join(f"{name} {means[name]:.3f}" for name in names) for names in halves]
+        rows = [["", *(f"@{k}" for k in ks)]]
+        rows += [[name, *(f"{means[self._named(name, k)]:.3f}" for k in ks)] for name in _TRUNCATED]
+        lines += ["  ".join([name.ljust(9), *(cell.rjust(5) for cell in cells)]).rstrip() for name, *cells in rows]
+        return "\n".join(lines)
 
     def _parse(self, measure):
         """Return a measure's name, and the list length, None for the whole list, or "R"."""
@@ -310,7 +310,7 @@ class RetrievalResult(Measures):
             return np.mean([draw.probe_cmc(n_ranks) for draw in self.draws], axis=0)
         before, tied, _ = self.places.first.T
         curves = ((before[:, None] <= np.arange(n_ranks)) & (tied[:, None] > 0)).astype(np.float64)
-        for probe, ranks, chances in spread_over_ties(self.places.first, n_ranks):
+        for probe, ranks, chances in self.places.tied_firsts(n_ranks):
             curves[probe, ranks] = np.minimum(np.cumsum(chances), 1)
         return curves
 
@@ -361,15 +361,6 @@ class NeighbourResult(Measures):
             If `k` is below 1 or beyond the lists.
         """
         return self.mean(f"top-{check_integer('k', k, minimum=1, maximum=self.depth)}")
-
-
-def spread_over_ties(first, n_ranks):
-    """Yield each probe whose first match ties with others, a slice of ranks, and the chance of each of them."""
-    before, _, others = first.T
-    for probe in np.flatnonzero((others > 0) & (before < n_ranks)):
-        start, tied, others_in_tie = first[probe]
-        chances = first_of_tie(tied, others_in_tie)[: n_ranks - start]
-        yield probe, slice(start, start + len(chances)), chances
 
 
 def mean_of_valid(values):

@@ -73,7 +73,7 @@ class Search:
         check_choice("protocol", protocol, PROTOCOLS)
         junk_id, distractor_id = _special(junk_id, distractor_id, conventions)
         itself = gallery_ids is None
-        probe_ids, gallery_ids = _check_labels("ids", probe_ids, probe_ids if itself else gallery_ids)
+        probe_ids, gallery_ids = check_sides("ids", probe_ids, probe_ids if itself else gallery_ids)
         if not len(probe_ids):
             raise ArgumentError("probe_ids is empty; it must name at least one probe")
         for name, given in (("gallery", gallery is not None), ("gallery_cameras", gallery_cameras is not None)):
@@ -86,8 +86,8 @@ class Search:
         else:
             distances = Features(probe, probe if itself else gallery, metric)
         n_probes, n_gallery = distances.shape
-        _check_length("probe_ids", probe_ids, "probe", n_probes)
-        _check_length("gallery_ids", gallery_ids, "a row of probe" if gallery is None else "gallery", n_gallery)
+        check_length("probe_ids", probe_ids, "probe", n_probes)
+        check_length("gallery_ids", gallery_ids, "a row of probe" if gallery is None else "gallery", n_gallery)
         if itself:
             gallery_cameras = probe_cameras
         if protocol == "all":
@@ -97,9 +97,9 @@ class Search:
             for name, cameras in (("probe_cameras", probe_cameras), ("gallery_cameras", gallery_cameras)):
                 if cameras is None:
                     raise ArgumentError(f"{name} is None; protocol {protocol!r} needs cameras on both sides")
-            probe_cameras, gallery_cameras = _check_labels("cameras", probe_cameras, gallery_cameras)
-            _check_length("probe_cameras", probe_cameras, "probe", n_probes)
-            _check_length("gallery_cameras", gallery_cameras, "gallery", n_gallery)
+            probe_cameras, gallery_cameras = check_sides("cameras", probe_cameras, gallery_cameras)
+            check_length("probe_cameras", probe_cameras, "probe", n_probes)
+            check_length("gallery_cameras", gallery_cameras, "gallery", n_gallery)
         for name, special in (("junk_id", junk_id), ("distractor_id", distractor_id)):
             if special is None:
                 continue
@@ -118,6 +118,15 @@ class Search:
         start, stop = (np.searchsorted(ordered, probe_ids, side) for side in ("left", "right"))
         cameras = probe_cameras, gallery_cameras
         return cls(distances, probe_ids, gallery_ids, *cameras, columns, by_identity, start, stop, int(itself))
+
+    @classmethod
+    def unlabelled(cls, probe, gallery, metric, **options):
+        """Return a search in which nobody matches anybody, for what does not depend on identities."""
+        if gallery is None and metric != "precomputed":
+            return cls.of(probe, None, probe_ids=np.arange(len(probe)), gallery_ids=None, metric=metric, **options)
+        n_gallery = np.shape(probe)[1] if metric == "precomputed" else len(gallery)
+        ids = {"probe_ids": np.zeros(len(probe), np.intp), "gallery_ids": np.ones(n_gallery, np.intp)}
+        return cls.of(probe, gallery, **ids, metric=metric, **options)
 
     @property
     def n_gallery(self):
@@ -265,7 +274,7 @@ def _special(junk_id, distractor_id, conventions):
     return CONVENTIONS[conventions]
 
 
-def _check_labels(name, probe, gallery):
+def check_sides(name, probe, gallery):
     """Return the identities or cameras of both sides as arrays of integers, or of strings."""
     checked = [check_labels(f"{side}_{name}", values) for side, values in (("probe", probe), ("gallery", gallery))]
     if len({"text" if labels.dtype.kind == "U" else "integers" for labels in checked if len(labels)}) > 1:
@@ -308,6 +317,6 @@ def _is_integer(value):
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def _check_length(name, values, other, length):
+def check_length(name, values, other, length):
     if len(values) != length:
         raise ArgumentError(f"{name} has {len(values)} entries; {other} has {length}")
