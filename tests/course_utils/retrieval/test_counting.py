@@ -28,7 +28,7 @@ def test_placing_thresholds_agrees_with_comparing_everything(seed, n_rows, n_col
     elif kind == "with infinities":
         values[rng.random(values.shape) < 0.5] = np.inf
     values = values.astype(dtype)
-    counts = rng.integers(1, most, n_rows, endpoint=True)
+    counts = rng.integers(1, most, n_rows, dtype=np.intp, endpoint=True)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     finite = np.append(values[np.isfinite(values)], dtype(0))
     lower = np.concatenate([np.sort(rng.choice(finite, count)) for count in counts])
