@@ -203,33 +203,45 @@ def violations(page, axe):
 
 
 @pytest.fixture(scope="session")
-def visit(chromium, serve, axe):
+def tabs(chromium):
+    """One tab as on a desk and one as on a phone, for all pages: style sheets, programs and fonts are read once."""
+    both = new_page(chromium), new_page(chromium, **PHONE)
+    for watched in both:
+        # The projector is slow, and has tests of its own.
+        watched.page.route("**/projector/**", lambda route: route.fulfill(body=FRAME, content_type="text/html"))
+    yield both
+    for watched in both:
+        watched.page.context.close()
+
+
+@pytest.fixture(scope="session")
+def visit(tabs, serve, axe):
     """Look for all faults of a page: ``visit(folder, name)`` gives those there are, by their kind."""
+    desk, phone = tabs
 
     def look(folder, name):
         found = {}
-        watched = open_whole(chromium, f"{serve(folder)}/{name}")
-        found["without alternative text"] = watched.page.locator("article img").evaluate_all(BARE)
+        page = open_whole(desk, f"{serve(folder)}/{name}")
+        found["without alternative text"] = page.locator("article img").evaluate_all(BARE)
         # A copy: axe reads style sheets by itself, and not always where they are.
-        found["from the web server"] = [*watched.problems]
-        found |= violations(watched.page, axe)
-        watched.page.context.close()
+        found["from the web server"] = [*desk.problems]
+        found |= violations(page, axe)
 
-        watched = open_whole(chromium, (folder / name).as_uri(), **PHONE)
-        width = watched.page.evaluate("document.documentElement.scrollWidth")
+        page = open_whole(phone, (folder / name).as_uri())
+        width = page.evaluate("document.documentElement.scrollWidth")
         found["wider than a phone"] = width if width > PHONE["width"] else None
-        sizes = watched.page.locator("article p").evaluate_all(FONT_SIZES)
+        sizes = page.locator("article p").evaluate_all(FONT_SIZES)
         found["too small on a phone"] = [size for size in sizes if size < 12]
-        found["from disk"] = watched.problems
-        watched.page.context.close()
+        found["from disk"] = [*phone.problems]
         return {kind: faults for kind, faults in found.items() if faults}
 
     return look
 
 
-def open_whole(chromium, address, **options):
-    """Open a page and wait until all of it is there but its projector, which is slow and has tests of its own."""
-    watched = new_page(chromium, **options)
-    watched.page.route("**/projector/**", lambda route: route.fulfill(body=FRAME, content_type="text/html"))
-    watched.open(address).evaluate(LOADED)
-    return watched
+def open_whole(watched, address):
+    """Open a page in a tab and wait until all of it is there; what the page before left behind is forgotten."""
+    watched.page.goto("about:blank")
+    watched.problems.clear()
+    page = watched.open(address)
+    page.evaluate(LOADED)
+    return page
