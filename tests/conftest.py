@@ -1,5 +1,7 @@
 """Fixtures that several test modules share."""
 
+import functools
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -17,12 +19,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path not in long)
 
 
-@pytest.fixture
-def make_project(tmp_path):
-    """Write a small book: a name and its code cells each, the first of which holds the parameters."""
+@pytest.fixture(scope="session")
+def write_project():
+    """Write a small book to a folder: a name and its code cells each, the first of which holds the parameters."""
 
-    def write(notebooks, profiles=None, *, tag="parameters"):
-        folder = tmp_path / "project" / "notebooks"
+    def write(root, notebooks, profiles=None, *, tag="parameters"):
+        folder = root / "notebooks"
         folder.mkdir(parents=True, exist_ok=True)
         for name, cells in notebooks.items():
             notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# Page {name}")])
@@ -35,7 +37,7 @@ def make_project(tmp_path):
             nbformat.write(notebook, folder / f"{name}.ipynb")
         profiles = {name: {} for name in notebooks} if profiles is None else profiles
         (folder / "profiles.yml").write_text(yaml.safe_dump(profiles))
-        project = Project(tmp_path / "project")
+        project = Project(root)
         project.book.mkdir(exist_ok=True)
         (project.book / "intro.md").write_text("# A small book\n")
         chapters = [{"file": f"notebooks/{name}"} for name in notebooks]
@@ -51,6 +53,33 @@ def make_project(tmp_path):
         return project
 
     return write
+
+
+@pytest.fixture
+def make_project(write_project, tmp_path):
+    """Write a small book to a folder of the test's own."""
+    return functools.partial(write_project, tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def _made():
+    return {}
+
+
+@pytest.fixture
+def once(write_project, tmp_path, tmp_path_factory, _made):
+    """A copy of a small book that is made, and run, once a session: ``once(make)``; `make` is given `make_project`."""
+
+    def copy(make):
+        key = make.__module__, make.__qualname__
+        if key not in _made:
+            root = tmp_path_factory.mktemp("made") / "project"
+            make(functools.partial(write_project, root))
+            _made[key] = root
+        shutil.copytree(_made[key], tmp_path / "project", symlinks=True)
+        return Project(tmp_path / "project")
+
+    return copy
 
 
 @pytest.fixture

@@ -10,11 +10,13 @@ from course_utils.errors import RunnerError
 
 
 @pytest.fixture
-def built(make_project):
-    project = make_project({"01_one": ["n = 2"], "02_two": ["n = 2"]})
-    execute.run_jobs(project, plan.plan(project, "quick", ["01"]))
-    site.build_site(project)
-    return project
+def built(once):
+    def make(make_project):
+        project = make_project({"01_one": ["n = 2"], "02_two": ["n = 2"]})
+        execute.run_jobs(project, plan.plan(project, "quick", ["01"]))
+        site.build_site(project)
+
+    return once(make)
 
 
 def test_it_unpacks_to_a_site_without_a_dead_link(built, course, tmp_path):

@@ -24,13 +24,15 @@ def git(project, *words):
 
 
 @pytest.fixture
-def committed(make_project):
-    project = make_project({"01_good": GOOD, "02_bad": ["x = 1", "1 / 0"], "03_absent": GOOD})
-    git(project, "init", "--quiet")
-    git(project, "add", ".")
-    git(project, "commit", "--quiet", "-m", "all")
-    execute.run_jobs(project, plan.plan(project, "full", ["01", "02"]))
-    return project
+def committed(once):
+    def make(make_project):
+        project = make_project({"01_good": GOOD, "02_bad": ["x = 1", "1 / 0"], "03_absent": GOOD})
+        git(project, "init", "--quiet")
+        git(project, "add", ".")
+        git(project, "commit", "--quiet", "-m", "all")
+        execute.run_jobs(project, plan.plan(project, "full", ["01", "02"]))
+
+    return once(make)
 
 
 def test_keeps_what_has_been_run_and_says_why_not_the_rest(committed):
@@ -97,8 +99,7 @@ plt.plot([1, 2]);
 FINDING = "from course_utils import results\nresults.finding('X is one.', x == 1)"
 
 
-@pytest.fixture
-def rich(make_project):
+def make_rich(make_project):
     project = make_project({"01_rich": ["x = 1", LEAVES, PICTURE, FINDING]}, {"01_rich": {"full": {"x": 2}}})
     git(project, "init", "--quiet")
     git(project, "add", ".")
@@ -106,6 +107,23 @@ def rich(make_project):
     execute.run_jobs(project, plan.plan(project, "full"))
     assert keep_references(project) == {}
     return project
+
+
+@pytest.fixture
+def rich(once):
+    """A chapter whose full run is kept."""
+    return once(make_rich)
+
+
+@pytest.fixture
+def both(once):
+    """The same, and the run of this build."""
+
+    def make(make_project):
+        project = make_rich(make_project)
+        execute.run_jobs(project, plan.plan(project))
+
+    return once(make)
 
 
 def test_what_is_kept_of_a_run(rich):
@@ -139,32 +157,30 @@ def test_pictures_are_kept_in_less(rich):
     assert 0 < size(rich.kept("01_rich") / "notebook.ipynb") < size(rich.executed("full", "01_rich"))
 
 
-def test_a_page_shows_the_kept_run_and_sets_this_one_beside_it(rich):
-    execute.run_jobs(rich, plan.plan(rich))
-    assert site.build_site(rich)
-    page = (rich.html / "notebooks" / "01_rich.html").read_text()
+def test_a_page_shows_the_kept_run_and_sets_this_one_beside_it(both):
+    assert site.build_site(both)
+    page = (both.html / "notebooks" / "01_rich.html").read_text()
     assert "Results of the full run" in page
-    assert git(rich, "rev-parse", "HEAD")[:8] in page
+    assert git(both, "rev-parse", "HEAD")[:8] in page
     assert "x=2" in page
-    beside = rich.html / "notebooks" / "01_rich"
+    beside = both.html / "notebooks" / "01_rich"
     assert (beside / "projector" / "index.html").read_text().startswith("vz-projector")
     assert (beside / "projector" / "projector_binary.js").stat().st_size > 1_000_000
     assert (beside / "widgets" / "kernels.js").is_file()
     assert not (beside / "weights").exists()
     # The ledger holds both: the finding fell in the full run and holds in this one.
-    ledger = (rich.html / "book" / "ledger.html").read_text()
+    ledger = (both.html / "book" / "ledger.html").read_text()
     assert "✘" in ledger
     assert "✔" in ledger
 
 
-def test_pages_run_shows_this_run_under_its_banner(rich):
-    execute.run_jobs(rich, plan.plan(rich))
-    assert site.stage(rich, pages="run")["01_rich"].edition == "run"
-    text = (rich.stage / "notebooks" / "01_rich.ipynb").read_text()
+def test_pages_run_shows_this_run_under_its_banner(both):
+    assert site.stage(both, pages="run")["01_rich"].edition == "run"
+    text = (both.stage / "notebooks" / "01_rich.ipynb").read_text()
     assert "Small data, few epochs: not findings" in text
     assert "Results of the full run" not in text
     with pytest.raises(CourseError, match="pages is 'both'"):
-        site.stage(rich, pages="both")
+        site.stage(both, pages="both")
 
 
 def test_a_build_for_reading_needs_no_run_and_ignores_those_there_are(rich):
@@ -195,13 +211,12 @@ def damage(project, file, content=None):
         (lambda project: shutil.rmtree(project.kept("01_rich")), "01_rich/notebook.ipynb is missing"),
     ],
 )
-def test_a_page_falls_back_to_this_run_and_says_why(rich, harm, problem):
-    execute.run_jobs(rich, plan.plan(rich))
-    harm(rich)
-    page = site.stage(rich)["01_rich"]
+def test_a_page_falls_back_to_this_run_and_says_why(both, harm, problem):
+    harm(both)
+    page = site.stage(both)["01_rich"]
     assert page.edition == "run"
     assert page.problem.startswith(problem)
-    assert problem in (rich.stage / "notebooks" / "01_rich.ipynb").read_text()
+    assert problem in (both.stage / "notebooks" / "01_rich.ipynb").read_text()
 
 
 def test_what_does_not_define_a_run_leaves_it_current(rich):
@@ -240,9 +255,8 @@ def test_checksums_of_weights_go_into_the_package(rich):
     assert set(found["sha256"]) == {"01_rich/weights/net.npz", "01_rich/weights/net.json"}
 
 
-def test_this_run_decides_again(rich):
-    execute.run_jobs(rich, plan.plan(rich))
-    page = site.stage(rich)["01_rich"]
+def test_this_run_decides_again(both):
+    page = site.stage(both)["01_rich"]
     found = pages.agreement(page.reference, page.run)
     assert found.findings == {"X is one.": False}
     assert found.numbers == {"size": True}

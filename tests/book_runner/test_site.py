@@ -20,10 +20,12 @@ CELLS = [
 
 
 @pytest.fixture
-def built(make_project):
-    project = make_project({"01_one": CELLS})
-    execute.run_jobs(project, plan.plan(project))
-    return project
+def built(once):
+    def make(make_project):
+        project = make_project({"01_one": CELLS})
+        execute.run_jobs(project, plan.plan(project))
+
+    return once(make)
 
 
 def test_a_site_has_pages_artefacts_and_numbers(built, add_prose):

@@ -35,11 +35,13 @@ def add_exercise(project, *, name="01_one", cells=CELLS):
 
 
 @pytest.fixture
-def built(make_project):
-    project = make_project({"01_one": ["n = 21"]})
-    add_exercise(project)
-    assert execute.run_jobs(project, plan.plan(project)) == {"01_one": "done"}
-    return project
+def built(once):
+    def make(make_project):
+        project = make_project({"01_one": ["n = 21"]})
+        add_exercise(project)
+        assert execute.run_jobs(project, plan.plan(project)) == {"01_one": "done"}
+
+    return once(make)
 
 
 def run(path):

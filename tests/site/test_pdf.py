@@ -24,22 +24,22 @@ def _chromium():
 
 
 @pytest.fixture
-def built(make_project):
-    project = make_project({"01_one": ["n = 2", "2 * n"], "02_two": ["n = 3"]})
-    path = project.notebook("02_two")
-    notebook = nbformat.read(path, as_version=4)
-    prose = (
-        "## A section\n\nSee [the first](01_one.ipynb), [above](#a-section), [elsewhere](https://example.org/), $x^2$."
-    )
-    notebook["cells"].append(nbformat.v4.new_markdown_cell(prose))
-    nbformat.write(notebook, path)
-    config = project.root / "_config.yml"
-    settings = yaml.safe_load(config.read_text())
-    settings["sphinx"] = {"config": {"myst_heading_anchors": 3}}
-    config.write_text(yaml.safe_dump(settings))
-    execute.run_jobs(project, plan.plan(project))
-    site.build_site(project)
-    return project
+def built(once):
+    def make(make_project):
+        project = make_project({"01_one": ["n = 2", "2 * n"], "02_two": ["n = 3"]})
+        path = project.notebook("02_two")
+        notebook = nbformat.read(path, as_version=4)
+        prose = "## A section\n\nSee [the first](01_one.ipynb), [above](#a-section), [elsewhere](https://example.org/), $x^2$."
+        notebook["cells"].append(nbformat.v4.new_markdown_cell(prose))
+        nbformat.write(notebook, path)
+        config = project.root / "_config.yml"
+        settings = yaml.safe_load(config.read_text())
+        settings["sphinx"] = {"config": {"myst_heading_anchors": 3}}
+        config.write_text(yaml.safe_dump(settings))
+        execute.run_jobs(project, plan.plan(project))
+        site.build_site(project)
+
+    return once(make)
 
 
 @pytest.mark.usefixtures("_chromium")

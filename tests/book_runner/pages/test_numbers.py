@@ -32,15 +32,18 @@ Again {number}`size`, and [here {number}`size`](#a-share).
 
 
 @pytest.fixture
-def built(make_project):
+def built(once):
     """A chapter that was run, with numbers in its text."""
-    project = make_project({"01_one": ["n = 2", RECORDING, HIDDEN]})
-    notebook = nbformat.read(project.notebook("01_one"), as_version=4)
-    notebook["cells"][3]["metadata"]["tags"] = ["remove-cell"]
-    notebook["cells"].append(nbformat.v4.new_markdown_cell(PROSE))
-    nbformat.write(notebook, project.notebook("01_one"))
-    execute.run_jobs(project, plan.plan(project))
-    return project
+
+    def make(make_project):
+        project = make_project({"01_one": ["n = 2", RECORDING, HIDDEN]})
+        notebook = nbformat.read(project.notebook("01_one"), as_version=4)
+        notebook["cells"][3]["metadata"]["tags"] = ["remove-cell"]
+        notebook["cells"].append(nbformat.v4.new_markdown_cell(PROSE))
+        nbformat.write(notebook, project.notebook("01_one"))
+        execute.run_jobs(project, plan.plan(project))
+
+    return once(make)
 
 
 def links(page):
