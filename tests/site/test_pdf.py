@@ -29,7 +29,8 @@ def built(once):
         project = make_project({"01_one": ["n = 2", "2 * n"], "02_two": ["n = 3"]})
         path = project.notebook("02_two")
         notebook = nbformat.read(path, as_version=4)
-        prose = "## A section\n\nSee [the first](01_one.ipynb), [above](#a-section), [elsewhere](https://example.org/), $x^2$."
+        links = "[the first](01_one.ipynb), [above](#a-section), [elsewhere](https://example.org/)"
+        prose = f"## A section\n\nSee {links}, $x^2$."
         notebook["cells"].append(nbformat.v4.new_markdown_cell(prose))
         nbformat.write(notebook, path)
         config = project.root / "_config.yml"
