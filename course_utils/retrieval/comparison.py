@@ -106,11 +106,6 @@ def compare_rankings(a, b, *, measure="mAP", by="identity", names=("a", "b"), n_
     -------
     Comparison
 
-    Raises
-    ------
-    ArgumentError
-        If the results are not of the same probes, or fewer than two units can be compared.
-
     Notes
     -----
     Probes without a match in the gallery are left out where the measure is not defined for them. The smallest p-value
@@ -165,11 +160,6 @@ def compare_all(results, *, baseline=None, **options):
     Comparisons
         One :class:`Comparison` a pair.
 
-    Raises
-    ------
-    ArgumentError
-        As :func:`compare_rankings` does, and if there are fewer than two results.
-
     Examples
     --------
     >>> from course_utils.retrieval import evaluate_retrieval
@@ -212,11 +202,6 @@ def bootstrap_interval(values, *, groups=None, level=0.95, n_samples=2000, seed=
     Returns
     -------
     low, high : ndarray of float64, shape () or (m,)
-
-    Raises
-    ------
-    ArgumentError
-        If there are no rows, or shapes do not fit.
 
     Examples
     --------

@@ -71,11 +71,6 @@ def find_matches(probe, gallery, *, probe_ids, gallery_ids, **options):
     Matches
         Give those of all shards to :func:`count_shard`.
 
-    Raises
-    ------
-    ArgumentError
-        As :func:`evaluate_retrieval` does.
-
     Examples
     --------
     >>> find_matches([[0.0]], [[1.0], [3.0]], probe_ids=[7], gallery_ids=[8, 7]).distances
@@ -99,11 +94,6 @@ def count_shard(probe, gallery, *, matches, probe_ids, gallery_ids, **options):
     Returns
     -------
     ShardCounts
-
-    Raises
-    ------
-    ArgumentError
-        As :func:`evaluate_retrieval` does, and if `matches` is not for these probes.
 
     Examples
     --------
@@ -144,7 +134,7 @@ def merge(partials, *, ties="expected", max_rank=None):
     Parameters
     ----------
     partials : sequence of ShardCounts
-        One per shard, in any order.
+        One per shard, in any order, all counted against the same matches.
     ties
         As in :func:`evaluate_retrieval`.
     max_rank : int, optional
@@ -153,11 +143,6 @@ def merge(partials, *, ties="expected", max_rank=None):
     Returns
     -------
     RetrievalResult
-
-    Raises
-    ------
-    ArgumentError
-        If there are no partials, or they were counted against different matches.
 
     Examples
     --------
@@ -211,11 +196,6 @@ def evaluate_on_cluster(
     Returns
     -------
     RetrievalResult
-
-    Raises
-    ------
-    ArgumentError
-        If there are no shards, or as :func:`count_shard` does on a worker.
 
     Examples
     --------
