@@ -82,25 +82,11 @@ def draw_labelled(draw, labels, rng, shape):
 
 
 def affine(*, source, target, scale_x, scale_y, angle, shear, shift_x, shift_y):
-    """Build the matrices that map the pixels of a small image back to those of a large one.
+    """Build the matrices, float64 (n, 2, 3), that map the pixels of small images back to those of a large one.
 
-    Parameters
-    ----------
-    source, target : int
-        Side of the (square) image read and of the one written, in pixels.
-    scale_x, scale_y : ndarray, shape (n,)
-        Magnification on top of ``target / source``: 1 fills the frame.
-    angle : ndarray, shape (n,)
-        Rotation in radians.
-    shear : ndarray, shape (n,)
-        Slant: the horizontal shift for each unit of height.
-    shift_x, shift_y : ndarray, shape (n,)
-        Translation in target pixels.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, 2, 3)
-        Inverse maps (target to source) as :func:`warp` wants them.
+    `source` and `target` are the sides, in pixels, of the (square) images read and written. All else has shape (n,):
+    the magnification on top of ``target / source`` (1 fills the frame), the rotation in radians, the slant (horizontal
+    shift for each unit of height), and the translation in target pixels.
 
     Examples
     --------
