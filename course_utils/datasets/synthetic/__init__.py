@@ -25,7 +25,7 @@ __all__ = [
     "products",
 ]
 
-VERSION = "4"
+VERSION = "5"
 """Changes whenever any generator's output changes: part of the fingerprint of synthetic data."""
 
 CLASS_NAMES = {
