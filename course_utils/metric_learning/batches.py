@@ -114,8 +114,8 @@ def triplet_batches(images, ids, *, batch_size, rng):
     batch_size : int
         Triplets in a batch.
     rng : numpy.random.Generator
-        Source of the draws. Anchors are uniform over the images that have a positive, positives over the
-        anchor's identity without the anchor, negatives over all images of other identities.
+        Anchors are uniform over the images that have a positive, positives over the anchor's identity without the
+        anchor, negatives over all images of other identities.
 
     Yields
     ------

@@ -74,12 +74,7 @@ class Comparisons(tuple):
         return "\n".join(map(str, self))
 
     def to_frame(self):
-        """Return a table with one row a comparison.
-
-        Returns
-        -------
-        pandas.DataFrame
-        """
+        """Return a table with one row a comparison (pandas.DataFrame)."""
         return require("pandas", "course").DataFrame([vars(comparison) for comparison in self])
 
 

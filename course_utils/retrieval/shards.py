@@ -60,11 +60,8 @@ def find_matches(probe, gallery, *, probe_ids, gallery_ids, **options):
 
     Parameters
     ----------
-    probe, gallery, probe_ids, gallery_ids
-        As in :func:`evaluate_retrieval`; the gallery is one shard, of any size.
-    **options
-        `probe_cameras`, `gallery_cameras`, `metric`, `protocol`, `junk_id`, `distractor_id` and `conventions` of
-        :func:`evaluate_retrieval`.
+    probe, gallery, probe_ids, gallery_ids, **options
+        As in :func:`evaluate_retrieval`, but for `ties`; the gallery is one shard, of any size.
 
     Returns
     -------

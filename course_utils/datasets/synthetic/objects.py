@@ -9,8 +9,6 @@ from course_utils.datasets.synthetic.silhouettes import DARK, LIGHT, SECOND, SHA
 
 __all__ = ["objects"]
 
-OBJECT_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
 _SIZE = 32
 _STORED = 64
 _CUTS = 72

@@ -12,7 +12,7 @@ import numpy as np
 from course_utils.datasets.synthetic.drawing import crop_square
 from course_utils.datasets.synthetic.strokes import read_strokes
 
-__all__ = ["DARK", "LIGHT", "SECOND", "SHAPE", "Part", "cut_atlas"]
+__all__ = ["DARK", "LIGHT", "SECOND", "SHAPE", "cut_atlas"]
 
 SHAPE, DARK, LIGHT, SECOND = range(4)
 """Grey layers of a cut: the whole shape; dark parts, light parts, and parts of a second colour."""
@@ -23,12 +23,7 @@ _UNIT = 70
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A polygon with rounded corners, or a line.
-
-    Examples
-    --------
-    >>> wheels = Part("50,20 70,0 90,20 70,40", DARK, both=True)
-    """
+    """A polygon with rounded corners, or a line."""
 
     points: str  # ``x,y`` in hundredths, x to the right of the middle and y down
     layer: int = SHAPE  # what the part is painted on, besides the shape
