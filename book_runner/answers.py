@@ -38,11 +38,6 @@ class Exercise:
     tolerance: float | None
     asks: str  # what is asked for, in words; may be empty
 
-    @property
-    def level(self):
-        """How hard it is: the number of stars that its text begins with."""
-        return len(self.text) - len(self.text.lstrip("★"))
-
 
 def exercises(notebook, name):
     """List the exercises of a notebook, a source or an executed copy; messages call it by `name`.

@@ -12,7 +12,7 @@ from book_runner.pages import agreement
 from book_runner.project import read_notebook, read_record
 from book_runner.reference import read_reference
 
-__all__ = ["check_evidence", "failed_findings", "other_numbers", "typed_numbers"]
+__all__ = ["check_evidence"]
 
 # A sentence that speaks of the coursework quotes it, and a quotation may hold numbers.
 _QUOTATION = re.compile(r"\[[A-E]\]|\b(originals?|original's|report(s|ed|'s)?|coursework|homework|assignment)\b", re.I)

@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 from book_runner.site import site_pages, toc_pages
 from course_utils.errors import RunnerError
 
-__all__ = ["check_external", "check_links", "check_outputs", "check_pages", "check_site", "check_weight"]
+__all__ = ["check_site"]
 
 # The browser fetches what these attributes name, as it opens the page. An <a href> waits for a click.
 _WITH_SOURCE = ("audio", "embed", "iframe", "img", "input", "script", "source", "track", "video")

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from bs4 import BeautifulSoup, SoupStrainer
 
-from book_runner.pages.numbers import as_shown
 from book_runner.project import noted, record_validator
 from course_utils.errors import RunnerError
 
@@ -62,7 +61,7 @@ def _unlike_record(shown, record):
             continue
         value = recorded[number]["value"]
         try:
-            expected = as_shown(value, style)
+            expected = format(value, style)
         except (TypeError, ValueError):
             expected = repr(value)
         if text != expected:
