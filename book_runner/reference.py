@@ -37,11 +37,21 @@ _CHECKSUMS = re.compile(r"^\[sha256\]\n.*", re.S | re.M)
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """What is kept of a chapter's full run."""
+    """What is kept of a chapter's full run.
 
-    record: dict | None  # of the run; None if there is none, or it is damaged
-    notebook: nbformat.NotebookNode | None = None  # executed; None if pages cannot show the run
-    problem: str = ""  # why not; empty if they can
+    Attributes
+    ----------
+    record : dict or None
+        Of the run; None if there is none, or it is damaged.
+    notebook : nbformat.NotebookNode or None
+        Executed; None if pages cannot show the run.
+    problem : str
+        Why not; empty if they can.
+    """
+
+    record: dict | None
+    notebook: nbformat.NotebookNode | None = None
+    problem: str = ""
 
 
 def keep_references(project, only=()):

@@ -107,8 +107,9 @@ def typed_numbers(notebook, record):
                     continue
                 name = _recorded_as(typed, record["records"])
                 if name and typed.text.rstrip(" %") not in allowed:
+                    place = sentence if len(sentence) <= 80 else f"{sentence[:77]}…"
                     problems.append(
-                        f"{typed.text!r} is typed by hand in “{_short(sentence)}”, and the run recorded it as "
+                        f"{typed.text!r} is typed by hand in “{place}”, and the run recorded it as "
                         f"{name}: use {{number}}, or allow it with <!-- typed: {typed.text} … --> in the same cell"
                     )
     return problems
@@ -150,7 +151,3 @@ def _recorded_as(typed, records):
             if isinstance(value, (int, float)) and not isinstance(value, bool) and typed.shows(value, entry["unit"]):
                 return name
     return None
-
-
-def _short(sentence):
-    return sentence if len(sentence) <= 80 else f"{sentence[:77]}…"

@@ -69,19 +69,12 @@ class Agreement:
 
 def agreement(reference, run):
     """Decide again, from this build's run, what the full run found; both are records."""
-    here = {finding["statement"]: finding for finding in run["findings"]}
-    exact = {name: entry for name, entry in reference["records"].items() if entry["context"].get("exact")}
+    here = {each["statement"]: each["holds"] for each in run["findings"]}
+    findings = {each["statement"]: each["holds"] for each in reference["findings"] if each["needs"] == "quick"}
+    numbers = {name: each["value"] for name, each in reference["records"].items() if each["context"].get("exact")}
     return Agreement(
-        {
-            each["statement"]: here[each["statement"]]["holds"] == each["holds"]
-            for each in reference["findings"]
-            if each["needs"] == "quick" and each["statement"] in here
-        },
-        {
-            name: entry["value"] == run["records"][name]["value"]
-            for name, entry in exact.items()
-            if name in run["records"]
-        },
+        {statement: here[statement] == holds for statement, holds in findings.items() if statement in here},
+        {name: run["records"][name]["value"] == value for name, value in numbers.items() if name in run["records"]},
     )
 
 

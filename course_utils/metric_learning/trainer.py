@@ -128,7 +128,10 @@ class SiameseTrainer:
         return np.asarray(images), np.unique(ids, return_inverse=True)[1].astype(np.int32)
 
     def embed(self, images, *, batch_size=256):
-        """Return the embeddings, of length 1, of images as the branch takes them: float32, shape (n, n_features)."""
+        """Return the embeddings, of length 1, of images as the branch takes them: float32, shape (n, n_features).
+
+        `batch_size` images go through the network at a time.
+        """
         return np.asarray(self.model.predict(np.asarray(images), batch_size=batch_size, verbose=0))
 
 

@@ -134,7 +134,7 @@ def verification(probe, gallery=None, *, probe_ids, gallery_ids=None, metric="eu
     probe, gallery, probe_ids, gallery_ids, metric
         As in :func:`evaluate_retrieval`; without a gallery, all pairs of two probes.
     **options
-        Its options of cameras, protocol and special identities. What is not ranked for a probe makes no pair with it.
+        Those of :func:`evaluate_retrieval` but for `ties`. What is not ranked for a probe makes no pair with it.
 
     Returns
     -------
@@ -280,7 +280,7 @@ def open_set(probe, gallery=None, *, probe_ids, gallery_ids=None, metric="euclid
     probe, gallery, probe_ids, gallery_ids, metric
         As in :func:`evaluate_retrieval`. Some probes must have a match in the gallery and some must have none.
     **options
-        Its options of cameras, protocol and special identities.
+        Those of :func:`evaluate_retrieval` but for `ties`.
 
     Returns
     -------
