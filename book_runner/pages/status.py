@@ -27,7 +27,7 @@ def status_page(names, records, references):
         "",
         "What was run for this copy of the book, when, for how long, and on which data: the authors' *official* files,",
         "a *copy* of their images, an *own split* of them, a *user*'s data, or *synthetic* ones, drawn by a program.",
-        "The versions of the libraries stand at the end of each chapter's page.",
+        "Each chapter's page says at its end which versions of the libraries its run had.",
         "",
     ]
     lines += styled_table("status", build, _STATUS_COLUMNS)
