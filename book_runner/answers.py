@@ -1,8 +1,8 @@
 """Answers: which exercises a notebook has, and what the answer of each one is.
 
 The answer of an exercise is what its solution cell's metadata names, ``{"course": {"answer": "steps.sum()"}}``, with a
-``tolerance`` where the run decides the last digits, and ``asks``, what to answer in words. Without that it is the last
-name that the solution assigns at top level, or what its last line shows. In an answer ``_`` is what was shown last.
+``tolerance`` where the run decides the last digits, and ``asks``, what to answer in words. In an answer ``_`` is what
+was shown last.
 """
 
 import ast
@@ -34,23 +34,15 @@ class Exercise:
     start: int  # cells from here
     stop: int  # to before here are the solution, its two markers included
     last_code: int  # the last code cell of the solution
-    candidates: tuple  # expressions of the answer; the first that has a value of a known kind counts
+    answer: str  # the expression of the answer
     tolerance: float | None
     asks: str  # what is asked for, in words; may be empty
-
-    @property
-    def level(self):
-        """How hard it is: the number of stars that its text begins with."""
-        return len(self.text) - len(self.text.lstrip("★"))
 
 
 def exercises(notebook, name):
     """List the exercises of a notebook, a source or an executed copy; messages call it by `name`.
 
-    Raises
-    ------
-    RunnerError
-        If an exercise has no solution, a solution no end or no code, or the metadata of an answer are wrong.
+    It is a `RunnerError` if an exercise has no solution, a solution no end or no code, or an answer wrong metadata.
     """
     cells = notebook["cells"]
     solutions = {match[1]: i for i, cell in _markdown(cells) if (match := _SOLUTION.search(cell["source"]))}
@@ -69,11 +61,9 @@ def with_notes(notebook, name):
     noted = copy.deepcopy(notebook)
     for exercise in reversed(exercises(notebook, name)):
         # IPython's own `_` is no help once a notebook has used that name for something that it does not need.
-        candidates = ", ".join(f"{text!r}: lambda _=[None, *Out.values()][-1]: {text}" for text in exercise.candidates)
-        source = (
-            "import course_utils.exercises\n\n"
-            f"course_utils.exercises.note({exercise.label!r}, {{{candidates}}}, tolerance={exercise.tolerance!r});"
-        )
+        value = f"(lambda _=[None, *Out.values()][-1]: {exercise.answer})()"
+        arguments = f"{exercise.label!r}, {exercise.answer!r}, {value}, tolerance={exercise.tolerance!r}"
+        source = f"import course_utils.exercises\n\ncourse_utils.exercises.note({arguments});"
         cell = nbformat.v4.new_code_cell(source, id=f"note-{digest(exercise.label)[:8]}")
         cell["metadata"]["tags"] = [NOTE_TAG]
         noted["cells"].insert(exercise.last_code + 1, cell)
@@ -97,18 +87,14 @@ def _exercise(cells, name, place, match, label, start):
     if not code:
         raise RunnerError(f"{name}: the solution of {label} has no code; its answer must be computed")
     settings = next((_settings(cells[i]) for i in reversed(code) if _settings(cells[i])), {})
-    where = f"{name}: the answer of {label}"
-    sources = [cells[i]["source"] for i in code]
-    candidates = (settings["answer"],) if "answer" in settings else _guesses(where, sources)
-    tolerance = settings.get("tolerance")
-    if not candidates:
-        raise RunnerError(f"{where} is nowhere: the solution must assign a name, or its metadata say what it is")
-    for candidate in candidates:
-        _check_expression(where, candidate)
+    where, tolerance = f"{name}: the answer of {label}", settings.get("tolerance")
     if tolerance is not None and (isinstance(tolerance, bool) or not isinstance(tolerance, (int, float))):
         raise RunnerError(f"{where} has tolerance {tolerance!r}; it must be a number")
-    asks = settings.get("asks", "")
-    return Exercise(label, match[1].strip(), match[3], place, start, stop + 1, code[-1], candidates, tolerance, asks)
+    if "answer" not in settings:
+        raise RunnerError(f'{where} is nowhere: the metadata of its cell must name it, {{"course": {{"answer": "…"}}}}')
+    answer, asks = settings["answer"], settings.get("asks", "")
+    _check_expression(where, answer)
+    return Exercise(label, match[1].strip(), match[3], place, start, stop + 1, code[-1], answer, tolerance, asks)
 
 
 def _settings(cell):
@@ -120,27 +106,3 @@ def _check_expression(where, text):
         ast.parse(text, mode="eval")
     except (SyntaxError, TypeError):
         raise RunnerError(f"{where} is {text!r}; it must be a Python expression") from None
-
-
-def _guesses(where, sources):
-    """The names that the solution assigns at top level, the last first; then what its last line shows."""
-    names, shows = [], False
-    for source in sources:
-        try:
-            body = ast.parse(
-                "\n".join("" if line.startswith(("%", "!")) else line for line in source.splitlines())
-            ).body
-        except SyntaxError as error:
-            raise RunnerError(
-                f"{where} cannot be found: line {error.lineno} is not valid Python: {error.msg}"
-            ) from None
-        for statement in body:
-            if isinstance(statement, ast.Assign):
-                for target in statement.targets:
-                    names += [node.id for node in ast.walk(target) if _is_stored(node)]
-        shows = bool(body) and isinstance(body[-1], ast.Expr)
-    return (*dict.fromkeys(reversed(names)), *(["_"] if shows else []))
-
-
-def _is_stored(node):
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id != "_"

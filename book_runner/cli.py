@@ -293,16 +293,12 @@ def data():
 @data.command("list")
 def data_list():
     """List the data sets, and where each one is found."""
-    table = Table("name", "what it is", "images", "found at", box=None)
+    row = "{:13} {:27} {:17} {}".format
+    click.echo(row("name", "what it is", "images", "found at"))
     for name in datasets.names():
-        entry = datasets.CATALOG[name]
-        path = datasets.find(name)
+        entry, path = datasets.CATALOG[name], datasets.find(name)
         size = f"{entry.n_train:,} + {entry.n_test:,}" if entry.n_train else ""
-        absent = "drawn when asked for" if entry.drawn else "not here"
-        table.add_row(name, entry.title, size, str(path) if path else absent)
-    # Wide enough for any path: a table in a pipe is not to be wrapped.
-    console = Console()
-    console.print(table) if console.is_terminal else Console(width=200).print(table)
+        click.echo(row(name, entry.title, size, path or ("drawn when asked for" if entry.drawn else "not here")))
 
 
 @data.command("where")

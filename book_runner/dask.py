@@ -38,18 +38,11 @@ _under_way = {}
 
 
 def run_jobs(project, jobs, address, *, force=False, upload=False, notify=lambda event: None):
-    """Run the stale jobs on a cluster, and keep each result as soon as it is there.
+    """Run the stale jobs on the cluster of a scheduler, ``tcp://host:8786``, as :func:`execute.run_jobs` does here.
 
-    Parameters
-    ----------
-    project, jobs, force, notify
-        As for :func:`execute.run_jobs`, which returns the same.
-    address : str
-        Of the Dask scheduler, ``tcp://host:8786``.
-    upload : bool, optional
-        Send the packages and the data that the jobs read. If False, a worker takes the packages from the path that they
-        have here, or else what is installed there, and the data from the folders of its own ``COURSE_DATA_DIR``, or
-        else from those that are named here.
+    Each result is kept as soon as it is there. With `upload` the packages and the data that the jobs read are sent.
+    Without, a worker takes the packages from the path that they have here, or else what is installed there, and the
+    data from the folders of its own ``COURSE_DATA_DIR``, or else from those that are named here.
     """
     outcome, stale = execute.split(project, jobs, force=force, notify=notify)
     if not stale:

@@ -101,21 +101,10 @@ def build_lock(project):
 
 
 def run_jobs(project, jobs, *, force=False, workers=1, notify=lambda event: None):
-    """Run the stale ones of the jobs that :func:`plan.plan` listed, or all of them.
+    """Run the stale ones of the jobs that :func:`plan.plan` listed, or all with `force`, by so many workers at a time.
 
-    Parameters
-    ----------
-    project, jobs, force : Project, sequence of Job, bool
-        What to run.
-    workers : int, optional
-        Processes at a time; the cores are shared out among them.
-    notify : callable, optional
-        Called with an :class:`Event` whenever something happens, always from the calling thread.
-
-    Returns
-    -------
-    dict of str to str
-        ``"fresh"``, ``"done"`` or ``"failed"`` for each job, by its label.
+    The cores are shared out among the workers. `notify` is called with an :class:`Event` whenever something happens,
+    always from the calling thread. Returned is for each job, by its label, ``"fresh"``, ``"done"`` or ``"failed"``.
     """
     outcome, stale = split(project, jobs, force=force, notify=notify)
     environment = thread_limits(max(1, cores() // workers))
@@ -162,12 +151,8 @@ def split(project, jobs, *, force=False, notify=lambda event: None):
 
 def longest_first(project, jobs):
     """Sort jobs by the time that they last took, so that the last one running is a short one."""
-
-    def seconds(job):
-        record = read_record(project.record(*job.place)) or {}
-        return record.get("seconds", float("inf"))
-
-    return sorted(jobs, key=lambda job: -seconds(job))
+    records = {job.label: read_record(project.record(*job.place)) or {} for job in jobs}
+    return sorted(jobs, key=lambda job: -records[job.label].get("seconds", float("inf")))
 
 
 class Processes:
@@ -281,24 +266,13 @@ def _told(error):
 def perform(job, notebook, folder, log, environment, notify, processes, *, check=False):
     """Run one job on this machine, to its end, its time limit, or the death of its process.
 
-    Parameters
-    ----------
-    job, notebook : Job, str
-        What to run, and the text of its notebook; see :func:`noting`.
-    folder, log : pathlib.Path
-        Where the kernel works and leaves its results, and the file that takes what the process says besides.
-    environment : dict of str to str
-        Variables that the process gets besides those of this one.
-    notify, processes : callable, Processes
-        Called with an :class:`Event` after each cell, from this thread; what can end the process from outside.
-    check : bool, optional
-        Refuse to run what is different here from where it was planned.
+    `notebook` is the text that :func:`noting` gives. The kernel works in `folder` and leaves its results there; the
+    file `log` takes what the process says besides. The process gets the variables of `environment` besides those of
+    this one, and `processes` can end it from outside. `notify` is called with an :class:`Event` after each cell, from
+    this thread. With `check` nothing is run that is different here from where it was planned.
 
-    Returns
-    -------
-    dict
-        What the process said: ``started``, ``seconds``, ``environment``, ``peak_memory_bytes``, ``error``, or why it
-        ``refused``, or the ``parts`` that the run has changed.
+    Returned is what the process said: ``started``, ``seconds``, ``environment``, ``peak_memory_bytes``, ``error``, or
+    why it ``refused``, or the ``parts`` that the run has changed.
     """
     source, job_file = folder / "noting.ipynb", folder / "job.json"
     source.write_text(notebook, encoding="utf-8")

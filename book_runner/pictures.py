@@ -13,20 +13,10 @@ _LEAST_VISIBLE = 16
 
 
 def compressed(content):
-    """Store a PNG picture in fewer bytes, without a visible change.
+    """Return the bytes of a PNG picture in fewer bytes, without a visible change; or as they are, if there are none.
 
     An alpha channel that is opaque everywhere goes, and a chart gets a palette of 256 colours, a third of its size, if
     that changes no channel of a pixel by more than 16 of 255.
-
-    Parameters
-    ----------
-    content : bytes
-        A PNG file.
-
-    Returns
-    -------
-    bytes
-        The smaller file, or `content` where there is none.
     """
     with Image.open(io.BytesIO(content)) as image:
         if image.mode not in ("RGB", "RGBA") or image.getextrema()[-1][0] < 255 * (image.mode == "RGBA"):

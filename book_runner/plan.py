@@ -93,18 +93,8 @@ def plan(project, profile="quick", only=()):
     """List the jobs of a profile.
 
     Everything is checked before anything runs: a parameter that a notebook does not have, or of another type, a
-    missing ``parameters`` tag, an entry without a notebook, a notebook without an entry.
-
-    Parameters
-    ----------
-    project, profile : Project, {"quick", "full"}
-        Whose notebooks, and which parameters they get.
-    only : sequence of str, optional
-        Names, or unambiguous beginnings of names (``02``), of the notebooks wanted; all if empty.
-
-    Returns
-    -------
-    list of Job
+    missing ``parameters`` tag, an entry without a notebook, a notebook without an entry. `only` has the names, or
+    unambiguous beginnings of names (``02``), of the notebooks wanted; all if it is empty.
     """
     if profile not in PROFILES:
         raise RunnerError(f"profile is {profile!r}; it must be one of {', '.join(PROFILES)}")
@@ -123,20 +113,15 @@ def points(project, name, wanted, profile="quick"):
     fingerprint = functools.cache(
         lambda dataset, data_dir, source: _fingerprint(dataset, {"data_dir": data_dir, "data_source": source})
     )
-    return [_at(base, point, fingerprint) for point in wanted]
-
-
-def _at(base, point, fingerprint):
-    _check_parameters(f"{base.name}.ipynb", point, base.parameters)
-    parameters = {**base.parameters, **point}
-    where = parameters.get("data_dir"), parameters.get("data_source", "auto")
-    parts = {
-        **base.parts,
-        "parameters": parameters,
-        "data": {dataset: fingerprint(dataset, *where) for dataset in base.data},
-    }
-    injected = {**base.injected, **point}
-    return dataclasses.replace(base, parameters=parameters, injected=injected, parts=parts, point=point)
+    jobs = []
+    for point in wanted:
+        _check_parameters(f"{base.name}.ipynb", point, base.parameters)
+        parameters, injected = {**base.parameters, **point}, {**base.injected, **point}
+        where = parameters.get("data_dir"), parameters.get("data_source", "auto")
+        data = {dataset: fingerprint(dataset, *where) for dataset in base.data}
+        parts = {**base.parts, "parameters": parameters, "data": data}
+        jobs.append(dataclasses.replace(base, parameters=parameters, injected=injected, parts=parts, point=point))
+    return jobs
 
 
 def stale_reasons(project, job):
@@ -181,11 +166,7 @@ def code_cells(notebook):
 
     Prose and outputs are left out, and so is the set-up cell, which does nothing where the package is installed.
     """
-    return [
-        cell["source"]
-        for cell in notebook["cells"]
-        if cell["cell_type"] == "code" and "setup" not in cell["metadata"].get("tags", [])
-    ]
+    return _code(notebook, {"setup"})
 
 
 def reference_reasons(project, name, record, executed):
@@ -193,17 +174,12 @@ def reference_reasons(project, name, record, executed):
 
     What defines it are the code cells (but for set-up, widgets and bookkeeping), the parameters of the full profile and
     the reported numbers. Modules, lock file and machine are noted in the record; they do not make it another run.
-
-    Parameters
-    ----------
-    project, name : Project, str
-        The chapter.
-    record, executed : dict, nbformat.NotebookNode
-        What the full run left.
+    `record` and `executed` (a notebook) are what the full run left.
     """
     source = read_notebook(project.notebook(name))
     entry = _read_profiles(project)[name]
-    pairs = itertools.zip_longest(_defining_cells(executed), _defining_cells(source))
+    # The parameters' cell holds the quick values, and is compared by value.
+    pairs = itertools.zip_longest(_code(executed, _UNTIED_TAGS), _code(source, _UNTIED_TAGS))
     reasons = [f"code cell {place} changed" for place, (then, now) in enumerate(pairs, 1) if then != now][:1]
     now = {
         "parameters": {**_declared(source, f"{name}.ipynb"), **(entry.get("full") or {})},
@@ -212,10 +188,10 @@ def reference_reasons(project, name, record, executed):
     return reasons + differences(record["parts"], now)
 
 
-def _defining_cells(notebook):
-    """The code that defines a run. The parameters' cell holds the quick values, and is compared by value."""
+def _code(notebook, without):
+    """The code cells that have none of these tags."""
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    return [cell["source"] for cell in cells if not _UNTIED_TAGS & set(cell["metadata"].get("tags", []))]
+    return [cell["source"] for cell in cells if not without & set(cell["metadata"].get("tags", []))]
 
 
 def declared_parameters(path):

@@ -17,23 +17,10 @@ __all__ = ["student_edition", "student_notebook"]
 
 
 def student_edition(project, folder, *, profile="quick", only=()):
-    """Write the each notebook with its solutions emptied, and a self-check for each exercise.
+    """Write each notebook with its solutions emptied, and a self-check for each exercise, to a new or empty folder.
 
-    The notebooks have been run as they stand: the self-checks compare with what the solutions gave.
-
-    Parameters
-    ----------
-    project : Project
-        The checkout.
-    folder : str or path-like
-        Where to write to. It must not exist, or be empty. It appears whole or not at all.
-    profile, only
-        As for :func:`plan.plan`.
-
-    Returns
-    -------
-    dict of str to int
-        The notebooks written, and how many exercises each one has.
+    The notebooks have been run as they stand: the self-checks compare with what the solutions gave. The folder appears
+    whole or not at all. Returned is how many exercises each notebook has; `profile` and `only` are as for `plan.plan`.
     """
     folder = Path(folder).resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -62,23 +49,10 @@ def student_edition(project, folder, *, profile="quick", only=()):
 
 
 def student_notebook(source, notes, name, made_from=""):
-    """Empty the solutions of one notebook.
+    """Return a copy of a chapter, which messages call `name`, with its solutions emptied.
 
-    Parameters
-    ----------
-    source : nbformat.NotebookNode
-        The chapter.
-    notes : dict of str to dict
-        For each exercise what its executed solution noted: its ``key``, and the ``expression`` behind it.
-    name : str
-        What messages call it.
-    made_from : str, optional
-        What a self-check says beside a wrong answer.
-
-    Returns
-    -------
-    nbformat.NotebookNode
-        A new notebook.
+    `notes` hold for each exercise, by its label, what its executed solution noted; `made_from` is what a self-check
+    says beside a wrong answer.
     """
     edition = copy.deepcopy(source)
     cells = edition["cells"]
@@ -87,9 +61,8 @@ def student_notebook(source, notes, name, made_from=""):
         note = notes.get(exercise.label, {})
         if note.get("key") is None:
             raise RunnerError(
-                f"{name} has no checkable answer to {exercise.label}: none of "
-                f"{', '.join(exercise.candidates)} is a number, a word or a table of these; name one "
-                'in the metadata of the solution cell, {"course": {"answer": "EXPRESSION"}}'
+                f"{name} has no checkable answer to {exercise.label}: {exercise.answer} is not a number, a word or a "
+                "table of these; name another in the metadata of the solution cell"
             )
         cells[exercise.start : exercise.stop] = _empty(exercise, note, made_from)
         cells[exercise.cell]["source"] = f"### {exercise.title}\n\n{exercise.text}"
@@ -99,7 +72,7 @@ def student_notebook(source, notes, name, made_from=""):
 def _empty(exercise, note, made_from):
     # Names of Python cannot hold the hyphens of a label.
     answer = exercise.label.replace("-", "_")
-    asked = exercise.asks or f"what the solution calls `{note['expression']}`"
+    asked = exercise.asks or f"what the solution calls `{exercise.answer}`"
     prompt = f"# Put your answer here: {asked}.\n{answer} = ..."
     arguments = (repr(exercise.label), answer, repr(note["key"]), f"made_from={made_from!r}")
     test = "# Self-check: run this cell to see whether your answer is right.\nfrom course_utils import exercises\n\n"

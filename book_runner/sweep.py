@@ -22,12 +22,8 @@ _ENDINGS = (".csv", ".parquet")
 def grid_points(grid, seeds=None):
     """List every combination of a grid given as on the command line; the last parameter changes fastest.
 
-    Parameters
-    ----------
-    grid : sequence of str
-        One ``NAME=VALUE,VALUE`` per parameter. A value is a Python literal, or text without quotes.
-    seeds : str, optional
-        ``A:B`` adds the parameter ``seed`` with the values A, A + 1, up to B - 1.
+    The grid has one ``NAME=VALUE,VALUE`` per parameter. A value is a Python literal, or text without quotes. The seeds
+    ``A:B`` add the parameter ``seed`` with the values A, A + 1, up to B - 1.
 
     Examples
     --------
@@ -162,14 +158,13 @@ def draw(table, x, y, by=None):
     figure = Figure(figsize=(6.5, 4), layout="constrained")
     axes = figure.subplots()
     lines = {"hue": by, "style": by, "palette": "colorblind"} if by else {}
-    categories = pd.api.types.is_numeric_dtype(shown[x])
-    shown = shown if categories else shown.assign(**{x: shown[x].astype(str)})
-    if by:
-        shown = shown.assign(**{by: shown[by].astype(str)})
+    is_numeric = pd.api.types.is_numeric_dtype(shown[x])
+    categories = [*([] if is_numeric else [x]), *([by] if by else [])]
+    shown = shown.assign(**{name: shown[name].astype(str) for name in categories})
     sns.lineplot(shown, x=x, y=y, errorbar=("pi", 100), markers=True if by else None, ax=axes, **lines)
     if not by:
         axes.lines[0].set_marker("o")
-    if categories and shown[x].min() > 0 and shown[x].max() / shown[x].min() >= 100:
+    if is_numeric and shown[x].min() > 0 and shown[x].max() / shown[x].min() >= 100:
         axes.set_xscale("log")
     axes.set(xlabel=x.replace("_", " "), ylabel=y.replace("_", " "))
     axes.grid(alpha=0.3)

@@ -1,9 +1,10 @@
 """Random changes to batches of images, which leave the label true.
 
-Every transform takes a batch ``(n, h, w, c)`` of bytes, or of floats in [0, 1], and an ``rng``; draws other
-parameters for every image; and returns a new batch of the same shape and dtype. Only a share `probability` of
-the images is changed. Strengths are in honest units: degrees, pixels, shares of the range of grey values. A
-strength of 0 returns the batch as it was, bit by bit.
+Every transform takes a batch `x`, an ndarray of uint8 or of floats in [0, 1], shape (n, h, w, c), and a
+``numpy.random.Generator``, `rng`; draws other parameters for every image; and returns a new batch of the same shape and
+dtype. Only a share `probability` of the images is changed, on average. Strengths are in honest units: degrees, pixels,
+shares of the range of grey values. A strength of 0 returns the batch as it was, bit by bit. What is not as described is
+an :class:`~course_utils.errors.ArgumentError`.
 
 Chain transforms with :func:`compose`, and feed them to ``model.fit`` with :func:`AugmentedBatches`.
 """
@@ -41,24 +42,6 @@ _ROWS_PER_CALL = 16384
 def flip_horizontal(x, *, probability=0.5, rng):
     """Mirror images left to right.
 
-    Parameters
-    ----------
-    x : ndarray of uint8 or float, shape (n, h, w, c)
-        Images; floats in [0, 1].
-    probability : float
-        Share of the images that are changed, on average.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray of x.dtype, shape (n, h, w, c)
-
-    Raises
-    ------
-    ArgumentError
-        If `x` is not such a batch, or another argument is outside its bounds.
-
     Examples
     --------
     >>> x = np.arange(6, dtype=np.uint8).reshape(1, 2, 3, 1)
@@ -72,11 +55,6 @@ def flip_horizontal(x, *, probability=0.5, rng):
 
 def flip_vertical(x, *, probability=0.5, rng):
     """Mirror images top to bottom.
-
-    Parameters
-    ----------
-    x, probability, rng
-        As in :func:`flip_horizontal`, as are the result and its errors.
 
     Examples
     --------
@@ -95,7 +73,7 @@ def rotate(x, *, degrees, probability=1.0, rng):
     Parameters
     ----------
     x, probability, rng
-        As in :func:`flip_horizontal`, as are the result and its errors.
+        See the module.
     degrees : float
         Angles are uniform from ``-degrees`` to ``degrees``, which is from 0 to 180.
 
@@ -124,7 +102,7 @@ def random_crop(x, *, min_size, probability=1.0, rng):
     Parameters
     ----------
     x, probability, rng
-        As in :func:`flip_horizontal`, as are the result and its errors.
+        See the module.
     min_size : int or pair of int
         Smallest side of the rectangle in pixels, the same both ways or (height, width). Its height is uniform
         from there to ``h``, its width to ``w``, and so is its place. At the full size nothing is cut.
@@ -166,7 +144,7 @@ def cutout(x, *, max_size, values=(0.0, 1.0), probability=1.0, rng):
     Parameters
     ----------
     x, probability, rng
-        As in :func:`flip_horizontal`, as are the result and its errors.
+        See the module.
     max_size : int or pair of int
         Largest side of the rectangle in pixels, the same both ways or (height, width). Sides are uniform from
         1 to there, the place is uniform over those inside the image.
@@ -216,7 +194,7 @@ def add_noise(x, *, std, probability=1.0, rng):
     Parameters
     ----------
     x, probability, rng
-        As in :func:`flip_horizontal`, as are the result and its errors.
+        See the module.
     std : float
         Standard deviation as a share of the full range: 0.1 is 25.5 grey values of 255. (It is the standard
         deviation, not the variance: 0.01 where 0.1 was meant cannot be seen.)
@@ -293,7 +271,7 @@ def AugmentedBatches(x, y, *, transform, batch_size, seed, shuffle=True):
     x : ndarray of uint8 or float, shape (n, h, w, c)
         Images. They stay in memory as they are; a batch at a time is transformed.
     y : ndarray, shape (n, ...)
-        Labels.
+        Labels; at least one.
     transform : callable
         Called as ``transform(images, rng=rng)``; see :func:`compose`.
     batch_size : int
@@ -307,11 +285,6 @@ def AugmentedBatches(x, y, *, transform, batch_size, seed, shuffle=True):
     -------
     keras.utils.PyDataset
         ``len(batches)`` batches ``(images, labels)``.
-
-    Raises
-    ------
-    ArgumentError
-        If `x` and `y` differ in length or are empty, or another argument is not as described.
 
     Examples
     --------

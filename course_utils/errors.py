@@ -56,26 +56,9 @@ class SyntheticDataWarning(UserWarning):
 
 
 def check_choice(name, value, choices):
-    """Return `value` if it is one of `choices`.
+    """Return `value` if it is one of `choices`, an iterable of str; else raise an :class:`ArgumentError`.
 
-    Parameters
-    ----------
-    name : str
-        The argument that the message names.
-    value : object
-        The value to check.
-    choices : iterable of str
-        The legal values.
-
-    Returns
-    -------
-    object
-        `value`, unchanged.
-
-    Raises
-    ------
-    ArgumentError
-        If `value` is not among `choices`.
+    The message names the argument `name`, the value found, and what is legal; so it does in the checks below.
 
     Examples
     --------
@@ -92,25 +75,9 @@ def check_choice(name, value, choices):
 
 
 def check_integer(name, value, *, minimum=None, maximum=None):
-    """Return `value` as an ``int`` if it is a whole number within the bounds (``True`` is not one).
+    """Return `value`, of Python or NumPy, as an ``int`` if it is a whole number within the bounds, which are inclusive.
 
-    Parameters
-    ----------
-    name : str
-        The argument that the message names.
-    value : object
-        The value to check; Python and NumPy integers are accepted.
-    minimum, maximum : int, optional
-        Inclusive bounds.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ArgumentError
-        If `value` is not a whole number, or lies outside the bounds.
+    ``True`` is not a number. Anything else raises an :class:`ArgumentError`.
 
     Examples
     --------
@@ -128,25 +95,7 @@ def check_integer(name, value, *, minimum=None, maximum=None):
 
 
 def check_number(name, value, *, minimum=None, maximum=None):
-    """Return `value` as a ``float`` if it is a finite real number within the bounds.
-
-    Parameters
-    ----------
-    name : str
-        The argument that the message names.
-    value : object
-        The value to check; Python and NumPy real numbers are accepted, ``True`` is not.
-    minimum, maximum : float, optional
-        Inclusive bounds.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ArgumentError
-        If `value` is not a finite real number, or lies outside the bounds.
+    """Return `value` as a ``float`` if it is a finite real number within the bounds; as :func:`check_integer` does.
 
     Examples
     --------
@@ -164,17 +113,7 @@ def check_number(name, value, *, minimum=None, maximum=None):
 def moved_names(module, addresses):
     """Make the ``__getattr__`` of a module from which public names have moved; each warns, and works.
 
-    Parameters
-    ----------
-    module : str
-        The module's name.
-    addresses : dict of str to str
-        For each name that has moved, where it is now: ``"course_utils.training.set_seed"``.
-
-    Returns
-    -------
-    callable
-        To be assigned to ``__getattr__`` at the module's top level.
+    `addresses` says of each name where it is now: ``{"set_seed": "course_utils.training.set_seed"}``.
 
     Examples
     --------
@@ -197,23 +136,9 @@ def moved_names(module, addresses):
 
 
 def require(name, extra):
-    """Import a module that the distribution's core does not need.
+    """Import and return a module, such as ``"cv2"``, that only an `extra` of the distribution installs.
 
-    Parameters
-    ----------
-    name : str
-        The module, such as ``"cv2"``.
-    extra : str
-        The extra that installs it.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    MissingExtraError
-        If the module is not installed.
+    Where it is not installed that is a :class:`MissingExtraError`.
 
     Examples
     --------

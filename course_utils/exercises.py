@@ -123,37 +123,34 @@ def check_answer(label, answer, key, *, made_from=""):
     return Verdict(label, "wrong", f"not yet. {reason}".rstrip())
 
 
-def note(label, candidates, *, tolerance=None):
+def note(label, expression, value, *, tolerance=None):
     """Keep the key of an executed solution in the notebook's outputs, for the student edition.
 
     Parameters
     ----------
-    label, tolerance
+    label, value, tolerance
         As for :func:`seal`.
-    candidates : dict of str to callable
-        Expressions, and functions that give their values. The first value that can be sealed counts.
+    expression : str
+        What gave the value.
 
     Returns
     -------
     str or None
-        The expression that counts; None if no value can be sealed.
+        The key; None if the value cannot be sealed.
 
     Examples
     --------
-    >>> note("ex-size", {"model": lambda: print, "size": lambda: 14})
-    'size'
+    >>> note("ex-size", "print", print) is None
+    True
     """
     if tolerance is not None:
         check_number("tolerance", tolerance, minimum=1e-12)
-    for expression, value in candidates.items():
-        try:
-            key = seal(label, value(), tolerance=tolerance)
-        except ArgumentError:
-            continue
-        tell_runner("answer", {"label": label, "expression": expression, "key": key})
-        return expression
-    tell_runner("answer", {"label": label, "expression": None, "key": None})
-    return None
+    try:
+        key = seal(label, value, tolerance=tolerance)
+    except ArgumentError:
+        key = None
+    tell_runner("answer", {"label": label, "expression": expression, "key": key})
+    return key
 
 
 def _flatten(value):

@@ -4,10 +4,11 @@ One contract for all: a network takes float images in [0, 1], shape (n, height, 
 *logits*, shape (n, n_classes). The softmax is part of the loss, which is more exact and trains the same. The last
 hidden layer is named ``"embedding"``. What a builder returns is a ``keras.Model``, not compiled.
 
-All builders share some arguments. `input_shape` is height, width and channels of an image, `n_classes` at least 2.
-`l1` and `l2` are penalties on kernels, at least 0. `norm_momentum` is the share of the old value, 0 to 1, that batch
-normalisation keeps in its running mean and variance at each step: with 0.99 a test after some 100 steps still sees the
-start values; a short training needs less. What is not as described is an :class:`~course_utils.errors.ArgumentError`.
+All builders share some arguments, which are described here alone. `input_shape` is height, width and channels of an
+image, `n_classes` at least 2. `l1` and `l2` are penalties on kernels, at least 0. `norm_momentum` is the share of the
+old value, 0 to 1, that batch normalisation keeps in its running mean and variance at each step: with 0.99 a test after
+some 100 steps still sees the start values; a short training needs less. What is not as described is an
+:class:`~course_utils.errors.ArgumentError`.
 """
 
 import math
@@ -116,11 +117,6 @@ def most_frequent_baseline(y_train):
 def fashion_mlp(*, input_shape=(28, 28, 1), n_classes=10):
     """The first network: all pixels to 128 hidden units, these to the classes (chapters 02, 03 and 05).
 
-    Parameters
-    ----------
-    input_shape, n_classes : tuple of int, int
-        See the module.
-
     Examples
     --------
     >>> fashion_mlp().output_shape
@@ -175,13 +171,6 @@ def fashion_model(number, *, input_shape=(28, 28, 1), n_classes=10, norm_momentu
     1 is :func:`fashion_mlp`. The others are :func:`fashion_convnet`: 2 plain, 3 normalised, 4 also with dropout 0.2,
     5 also with an L2 penalty of 1e-4, and 6 is 4 with an L1 penalty of 1e-4 instead.
 
-    Parameters
-    ----------
-    number : int
-        Which one, 1 to 6.
-    input_shape, n_classes, norm_momentum : tuple of int, int, float
-        See the module.
-
     Examples
     --------
     >>> fashion_model(1).name, fashion_model(2).name
@@ -204,10 +193,7 @@ def fashion_model(number, *, input_shape=(28, 28, 1), n_classes=10, norm_momentu
 def strided_convnet(*, input_shape=(32, 32, 3), n_classes=10, l1=0.0, l2=0.0):
     """Model S of chapters 06 to 09: two pairs of convolutions, the second of each pair with stride 2.
 
-    Parameters
-    ----------
-    input_shape, n_classes, l1, l2 : tuple of int, int, float, float
-        See the module; the penalties are on the dense kernel.
+    The penalties are on the dense kernel.
 
     Examples
     --------
@@ -220,11 +206,6 @@ def strided_convnet(*, input_shape=(32, 32, 3), n_classes=10, l1=0.0, l2=0.0):
 def pooled_convnet(*, input_shape=(32, 32, 3), n_classes=10, l1=0.0, l2=0.0):
     """Model P of chapter 09: :func:`strided_convnet` with 2x2 max pooling where that has stride 2.
 
-    Parameters
-    ----------
-    input_shape, n_classes, l1, l2 : tuple of int, int, float, float
-        As for :func:`strided_convnet`.
-
     Examples
     --------
     >>> pooled_convnet().count_params() == strided_convnet().count_params()
@@ -235,11 +216,6 @@ def pooled_convnet(*, input_shape=(32, 32, 3), n_classes=10, l1=0.0, l2=0.0):
 
 def thin_deep_convnet(*, input_shape=(32, 32, 3), n_classes=10, l1=0.0, l2=0.0):
     """Model T of chapter 09: :func:`strided_convnet` with half the width and a third pair of convolutions.
-
-    Parameters
-    ----------
-    input_shape, n_classes, l1, l2 : tuple of int, int, float, float
-        As for :func:`strided_convnet`.
 
     Examples
     --------
@@ -265,15 +241,8 @@ def _cifar_convnet(name, input_shape, n_classes, widths, penalty, *, pool=False)
 def compact_convnet(filters=(16, 32, 64), *, input_shape=(32, 32, 3), n_classes=10, norm_momentum=0.99):
     """The book's own network for "Doing better": pairs of normalised convolutions, pooled globally.
 
-    Averaging over the whole image instead of flattening it is what keeps it small: no dense layer sees every
-    pixel.
-
-    Parameters
-    ----------
-    filters : sequence of int
-        Width of each pair; 2x2 max pooling stands between the pairs.
-    input_shape, n_classes, norm_momentum : tuple of int, int, float
-        See the module.
+    `filters` are the widths of the pairs; 2x2 max pooling stands between them. Averaging over the whole image instead
+    of flattening it is what keeps it small: no dense layer sees every pixel.
 
     Examples
     --------
@@ -298,11 +267,6 @@ def compact_convnet(filters=(16, 32, 64), *, input_shape=(32, 32, 3), n_classes=
 def svhn_dcnn(*, input_shape=(28, 28, 1), n_classes=10):
     """The network of chapter 10 that was trained from scratch: three double convolutions, three dense layers.
 
-    Parameters
-    ----------
-    input_shape, n_classes : tuple of int, int
-        See the module.
-
     Examples
     --------
     >>> embedding_model(svhn_dcnn()).output_shape
@@ -319,11 +283,6 @@ def svhn_dcnn(*, input_shape=(28, 28, 1), n_classes=10):
 def vgg_like(*, input_shape=(28, 28, 1), n_classes=10):
     """The network of chapter 10 that is pre-trained and fine-tuned: two double convolutions, a normalised dense layer.
 
-    Parameters
-    ----------
-    input_shape, n_classes : tuple of int, int
-        See the module.
-
     Examples
     --------
     >>> vgg_like(n_classes=26).output_shape
@@ -338,17 +297,7 @@ def vgg_like(*, input_shape=(28, 28, 1), n_classes=10):
 def siamese_branch(*, input_shape=(64, 32, 3), embedding_size=32):
     """One branch of the Siamese network of chapter 11: from a picture to a short vector.
 
-    Parameters
-    ----------
-    input_shape : tuple of int
-        See the module.
-    embedding_size : int
-        Length of the vector.
-
-    Returns
-    -------
-    keras.Model
-        The vectors are not normalised: a loss on unit vectors has to do that.
+    The vectors, of length `embedding_size`, are not normalised: a loss on unit vectors has to do that.
 
     Examples
     --------
@@ -382,12 +331,7 @@ def _normalised_dense(x, name):
 def five_class_cnn(*, activation="sigmoid", input_shape=(28, 28, 1), n_classes=5, norm_momentum=0.99):
     """The plain network of chapter 12: two convolutions, batch normalisation before and after each pooling.
 
-    Parameters
-    ----------
-    activation : str
-        Name of a Keras activation. The original's sigmoid lets little gradient through; try ``"relu"``.
-    input_shape, n_classes, norm_momentum : tuple of int, int, float
-        See the module.
+    `activation` is the name of a Keras activation. The original's sigmoid lets little gradient through; try ``"relu"``.
 
     Examples
     --------

@@ -5,7 +5,8 @@ browser) that can be rotated, searched and coloured. The page asks for nothing b
 from any web server and also when opened straight from disk.
 
 Both writers overwrite an earlier output and leave other files alone. What they cannot write raises a
-:class:`~course_utils.errors.DataError`; no file is left half-written.
+:class:`~course_utils.errors.DataError`; no file is left half-written. What is not as described is an
+:class:`~course_utils.errors.ArgumentError`.
 """
 
 import base64
@@ -52,11 +53,6 @@ class Embedding:
     images : array_like of uint8, shape (n, h, w, c), optional
         A thumbnail per point, `c` 1 (grey) or 3 (RGB), drawn in its place. Tiled into a square image, they may need
         at most 8192 pixels a side.
-
-    Raises
-    ------
-    ArgumentError
-        If an argument is not as described above.
 
     Examples
     --------
@@ -211,11 +207,6 @@ def write_page(folder, embeddings, *, title):
     pathlib.Path
         The page, ``FOLDER/index.html``.
 
-    Raises
-    ------
-    CourseError
-        If TensorBoard is not installed.
-
     Examples
     --------
     >>> import tempfile
@@ -240,17 +231,8 @@ def write_page(folder, embeddings, *, title):
 def program():
     """Find the projector in the installed TensorBoard.
 
-    Returns
-    -------
-    notice : str
-        Its notices, as a comment of HTML.
-    code : bytes
-        ``projector_binary.js``.
-
-    Raises
-    ------
-    CourseError
-        If TensorBoard is not installed, or keeps the projector elsewhere.
+    Returned are its notices, as a comment of HTML, and the bytes of ``projector_binary.js``. It is a ``CourseError`` if
+    TensorBoard is not installed, or keeps the projector elsewhere.
 
     Examples
     --------

@@ -173,12 +173,7 @@ def check(statement, holds, *, evidence=""):
     Returns
     -------
     Line
-        Shown when it ends a notebook cell.
-
-    Raises
-    ------
-    CourseError
-        If it does not hold.
+        Shown when it ends a notebook cell. If the statement does not hold, there is a ``CourseError`` instead.
 
     Examples
     --------
@@ -201,17 +196,7 @@ def _verdict(statement, holds):
 
 
 def provenance(dataset):
-    """Note which data the notebook used, and show it as one line.
-
-    Parameters
-    ----------
-    dataset : Dataset or ReIDDataset
-        What :func:`course_utils.datasets.load` returned.
-
-    Returns
-    -------
-    Line
-        Shown when it ends a notebook cell.
+    """Note which data the notebook used, what :func:`course_utils.datasets.load` returned, and show it as one line.
 
     Examples
     --------
@@ -327,12 +312,7 @@ def reported(chapter):
 
 
 def compare(chapter):
-    """Set what this notebook recorded beside what was reported.
-
-    Parameters
-    ----------
-    chapter : str
-        The notebook's name, ``"02_fashion_mlp"``.
+    """Set what this notebook recorded beside what was reported for a chapter, as for :func:`reported`.
 
     Returns
     -------

@@ -141,20 +141,11 @@ def restore(network, name):
 
     Examples
     --------
-    >>> import contextlib, tempfile
-    >>> from course_utils import datasets, evaluation, models, training
-    >>> data = datasets.load("mnist", source="synthetic", train_limit=20, test_limit=20)
-    >>> network, other = models.fashion_mlp(), models.fashion_mlp()
-    >>> predict = training.predictor(network)
-    >>> report = evaluation.evaluate_classifier(predict, data.x_test, data.y_test, class_names=data.class_names)
-    >>> facts = {"report": report, "data": data, "seed": 0, "recipe": "none", "history": {}, "seconds": 0}
-    >>> with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-    ...     Path("book/reference").mkdir(parents=True)
-    ...     with contextlib.chdir("book/reference"):
-    ...         path = keep(network, "02_fashion_mlp/mlp", **facts)
-    ...     kept = restore(other, "02_fashion_mlp/mlp")
-    >>> bool(np.all(predict(data.x_test) == training.predictor(other)(data.x_test))), kept.card["n_parameters"]
-    (True, 101770)
+    >>> from course_utils import models
+    >>> restore(models.fashion_mlp(), "02_fashion_mlp/cnn")
+    Traceback (most recent call last):
+    ...
+    course_utils.errors.DataError: 02_fashion_mlp/weights/cnn.json: the full run has kept no such weights; there are ...
     """
     chapter, label = _checked(name)
     card_file, weights_file = (_find(chapter, f"{label}.{ending}") for ending in ("json", "npz"))

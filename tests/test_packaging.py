@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import course_utils
-from book_runner import check, execute, plan, reference
+from book_runner import execute, plan, reference
+from book_runner.check import links
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -218,7 +219,7 @@ def test_the_book_is_read_with_what_its_extra_promises(make_project, with_own_pa
     assert "Results of the full run" in chapter
     assert "Three points" in chapter
     assert (project.html / "notebooks/01_one/projector/projector_binary.js").stat().st_size > 1_000_000
-    assert check.check_links(project.html) == []
+    assert links.check_links(project.html) == []
     assert "not at hand" in (project.html / "book" / "data_cards.html").read_text()
     command = [sys.executable, "-c", "import keras"]
     assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 1

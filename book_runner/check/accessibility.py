@@ -3,12 +3,15 @@
 What needs a browser, such as contrast, is tested with axe-core in ``tests/site``. This needs none: every build does it.
 """
 
-import html.parser
 from pathlib import Path
+
+from bs4 import BeautifulSoup, SoupStrainer
 
 from book_runner.site import site_pages
 
 __all__ = ["check_accessibility"]
+
+_PICTURES = (".png", ".svg", ".jpg", ".jpeg")
 
 
 def check_accessibility(folder):
@@ -19,47 +22,25 @@ def check_accessibility(folder):
     """
     folder, problems = Path(folder), []
     for path in site_pages(folder):
-        page = _Article(path.read_text(encoding="utf-8"))
-        problems += [f"{path.relative_to(folder)}:{line}: {problem}" for line, problem in page.problems]
+        article = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser", parse_only=SoupStrainer("article"))
+        for part in article.find_all(["img", "iframe", "table"]):
+            if fault := _fault(part):
+                problems.append(f"{path.relative_to(folder)}:{part.sourceline}: {fault}")
     return problems
 
 
-class _Article(html.parser.HTMLParser):
-    """Gathers what is wrong in the article of one page."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.problems, self._articles, self._tables = [], 0, []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        attributes = {name: value or "" for name, value in attributes}
-        self._articles += tag == "article"
-        if not self._articles:
-            return
-        if tag == "img" and _says_nothing(attributes.get("alt", ""), attributes.get("src", "")):
-            self._note("a figure has no alternative text (of a cell: its metadata, mystnb, image, alt)")
-        elif tag == "iframe" and not attributes.get("title", "").strip():
-            self._note("a frame has no title")
-        elif tag == "table":
-            # Sphinx lays its index out in columns with tables that are none.
-            self._tables.append((self.getpos()[0], "indextable" in attributes.get("class", "")))
-        elif tag == "th" and self._tables:
-            self._tables[-1] = (self._tables[-1][0], True)
-
-    def handle_endtag(self, tag):
-        if tag == "article":
-            self._articles -= 1
-        elif tag == "table" and self._tables:
-            line, has_header = self._tables.pop()
-            if not has_header:
-                self.problems.append((line, "a table has no headers"))
-
-    def _note(self, problem):
-        self.problems.append((self.getpos()[0], problem))
+def _fault(part):
+    words = part.get("alt", "").strip()
+    if part.name == "img" and (not words or words == part.get("src") or words.lower().endswith(_PICTURES)):
+        return "a figure has no alternative text (of a cell: its metadata, mystnb, image, alt)"
+    if part.name == "iframe" and not part.get("title", "").strip():
+        return "a frame has no title"
+    if part.name == "table" and not _has_headers(part):
+        return "a table has no headers"
+    return None
 
 
-def _says_nothing(alternative, address):
-    words = alternative.strip()
-    return not words or words == address or words.lower().endswith((".png", ".svg", ".jpg", ".jpeg"))
+def _has_headers(table):
+    # Sphinx lays its index out in columns with tables that are none. A header in an inner table is that table's.
+    headers = (header for header in table.find_all("th") if header.find_parent("table") is table)
+    return "indextable" in table.get("class", []) or any(headers)

@@ -12,7 +12,7 @@ from book_runner.pages import agreement
 from book_runner.project import read_notebook, read_record
 from book_runner.reference import read_reference
 
-__all__ = ["check_evidence", "failed_findings", "other_numbers", "typed_numbers"]
+__all__ = ["check_evidence"]
 
 # A sentence that speaks of the coursework quotes it, and a quotation may hold numbers.
 _QUOTATION = re.compile(r"\[[A-E]\]|\b(originals?|original's|report(s|ed|'s)?|coursework|homework|assignment)\b", re.I)
@@ -107,8 +107,9 @@ def typed_numbers(notebook, record):
                     continue
                 name = _recorded_as(typed, record["records"])
                 if name and typed.text.rstrip(" %") not in allowed:
+                    place = sentence if len(sentence) <= 80 else f"{sentence[:77]}…"
                     problems.append(
-                        f"{typed.text!r} is typed by hand in “{_short(sentence)}”, and the run recorded it as "
+                        f"{typed.text!r} is typed by hand in “{place}”, and the run recorded it as "
                         f"{name}: use {{number}}, or allow it with <!-- typed: {typed.text} … --> in the same cell"
                     )
     return problems
@@ -150,7 +151,3 @@ def _recorded_as(typed, records):
             if isinstance(value, (int, float)) and not isinstance(value, bool) and typed.shows(value, entry["unit"]):
                 return name
     return None
-
-
-def _short(sentence):
-    return sentence if len(sentence) <= 80 else f"{sentence[:77]}…"

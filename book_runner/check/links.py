@@ -5,15 +5,16 @@ page it is on, relative to the site's folder.
 """
 
 import dataclasses
-import html.parser
 import re
 import urllib.parse
 from pathlib import Path
 
+from bs4 import BeautifulSoup
+
 from book_runner.site import site_pages, toc_pages
 from course_utils.errors import RunnerError
 
-__all__ = ["check_external", "check_links", "check_outputs", "check_pages", "check_site", "check_weight"]
+__all__ = ["check_site"]
 
 # The browser fetches what these attributes name, as it opens the page. An <a href> waits for a click.
 _WITH_SOURCE = ("audio", "embed", "iframe", "img", "input", "script", "source", "track", "video")
@@ -25,18 +26,7 @@ _SILENT_RELATIONS = {"alternate", "author", "canonical", "help", "index", "licen
 
 
 def check_site(folder, toc):
-    """Run every check of this module.
-
-    Parameters
-    ----------
-    folder, toc : str or path-like
-        The rendered site, such as ``_build/html``, and the book's ``_toc.yml``.
-
-    Returns
-    -------
-    list of str
-        One line per problem; empty if there is none.
-    """
+    """Run every check of this module on a rendered site, such as ``_build/html``, and the book's ``_toc.yml``."""
     pages = _read_pages(folder)
     checks = (check_outputs, check_links, check_external, check_weight)
     return [*check_pages(folder, toc), *(problem for check in checks for problem in check(folder, pages))]
@@ -123,52 +113,35 @@ class _Reference:
         return not self.parts.scheme and not self.parts.netloc
 
 
-class _Page(html.parser.HTMLParser):
+class _Page:
     """What the checks need of one page."""
 
     def __init__(self, text):
-        super().__init__()
-        self.anchors, self.references, self.error_lines = set(), [], []
-        self._may_fail, self.is_article, self._in_style = False, False, False
-        self.feed(text)
-        self.close()
+        page = BeautifulSoup(text, "html.parser")
+        self.is_article = page.find("article") is not None
+        # Cells that are to fail end in an error on purpose.
+        errors = page.select(".output.traceback")
+        self.error_lines = [each.sourceline for each in errors if not each.find_parent(class_="tag_raises-exception")]
+        self.anchors = {tag["id"] for tag in page.find_all(id=True)}
+        self.anchors |= {tag["name"] for tag in page.find_all("a", {"name": True})}
+        self.references = [
+            _Reference(tag.name, address.strip(), tag.sourceline, fetched)
+            for tag in page.find_all(True)
+            for address, fetched in _addresses(tag)
+        ]
 
-    def handle_starttag(self, tag, attributes):
-        attributes = {name: value or "" for name, value in attributes}
-        classes = attributes.get("class", "").split()
-        self.is_article |= tag == "article"
-        self._in_style = tag == "style"
-        self._note_styles(tag, attributes.get("style", ""))
-        for candidate in attributes.get("srcset", "").split(","):
-            if candidate.strip():
-                self._note(tag, candidate.split()[0], fetched=True)
-        if "cell" in classes:
-            self._may_fail = "tag_raises-exception" in classes
-        if {"output", "traceback"} <= set(classes) and not self._may_fail:
-            self.error_lines.append(self.getpos()[0])
-        self.anchors.update(value for name, value in attributes.items() if name == "id" or (tag, name) == ("a", "name"))
-        for name, value in attributes.items():
-            if (tag, name) in _RESOURCES or (tag, name) == ("a", "href"):
-                self._note(tag, value, fetched=tag != "a" and not self._is_silent(tag, attributes))
-        if tag == "meta" and attributes.get("http-equiv", "").lower() == "refresh":
-            self._note(tag, attributes.get("content", "").partition("url=")[2], fetched=True)
 
-    def handle_endtag(self, tag):
-        self._in_style = False
-
-    def handle_data(self, data):
-        if self._in_style:
-            self._note_styles("style", data)
-
-    def _note_styles(self, tag, text):
-        for address in _STYLE_ADDRESS.findall(text):
-            self._note(tag, address, fetched=True)
-
-    def _is_silent(self, tag, attributes):
-        return tag == "link" and attributes.get("rel", "").lower() in _SILENT_RELATIONS
-
-    def _note(self, tag, address, *, fetched):
-        self.references.append(_Reference(tag, address.strip(), self.getpos()[0], fetched))
+def _addresses(tag):
+    """Yield the addresses that a tag names, and whether the browser fetches what is there as it opens the page."""
+    styles = tag.get("style", "") + (tag.string or "" if tag.name == "style" else "")
+    candidates = [candidate.split()[0] for candidate in tag.get("srcset", "").split(",") if candidate.strip()]
+    yield from ((address, True) for address in [*_STYLE_ADDRESS.findall(styles), *candidates])
+    silent = tag.name == "a" or (tag.name == "link" and " ".join(tag.get("rel", [])).lower() in _SILENT_RELATIONS)
+    for name, value in tag.attrs.items():
+        if (tag.name, name) in _RESOURCES or (tag.name, name) == ("a", "href"):
+            yield value, not silent
+    if tag.name == "meta" and tag.get("http-equiv", "").lower() == "refresh":
+        yield tag.get("content", "").partition("url=")[2], True
 
 
 def _read_pages(folder):

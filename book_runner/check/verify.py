@@ -5,14 +5,14 @@ format in ``data-`` attributes, and ``_sources/notebooks/`` has the executed not
 numbers.
 """
 
-import html.parser
 import http.client
 import json
 import re
 import urllib.request
 from pathlib import Path
 
-from book_runner.pages.numbers import as_shown
+from bs4 import BeautifulSoup, SoupStrainer
+
 from book_runner.project import noted, record_validator
 from course_utils.errors import RunnerError
 
@@ -24,22 +24,9 @@ _TIMEOUT = 60
 def verify_site(site):
     """Compare the numbers on the chapters' pages with the records, and the records with the runs.
 
-    Parameters
-    ----------
-    site : str or path-like
-        The folder of a site, such as ``_build/html``, or the address of a published one, ``https://HOST/PATH``.
-
-    Returns
-    -------
-    problems : list of str
-        One line per problem; empty if there is none.
-    n_numbers, n_chapters : int
-        How many numbers were compared, on the pages of how many chapters.
-
-    Raises
-    ------
-    RunnerError
-        If there is no site, or a file of it is missing or damaged.
+    `site` is the folder of a site, such as ``_build/html``, or the address of a published one, ``https://HOST/PATH``.
+    Returned are the problems, one line each, how many numbers were compared, and on the pages of how many chapters. It
+    is a `RunnerError` if there is no site, or a file of it is missing or damaged.
     """
     read = _Reader(str(site))
     problems, n_numbers = [], 0
@@ -52,7 +39,7 @@ def verify_site(site):
         record = page.get("record")
         if record is not None and not record_validator().is_valid(record):
             raise RunnerError(f"{read.place(path)} is damaged: it holds no record of a run")
-        shown = _Numbers(read.text(f"notebooks/{name}.html")).found
+        shown = _numbers(read.text(f"notebooks/{name}.html"))
         n_numbers += len(shown)
         problems += [f"notebooks/{name}.html: {problem}" for problem in _unlike_record(shown, record)]
         if record is None:
@@ -74,7 +61,7 @@ def _unlike_record(shown, record):
             continue
         value = recorded[number]["value"]
         try:
-            expected = as_shown(value, style)
+            expected = format(value, style)
         except (TypeError, ValueError):
             expected = repr(value)
         if text != expected:
@@ -127,25 +114,8 @@ class _Reader:
             return answer.read()
 
 
-class _Numbers(html.parser.HTMLParser):
-    """Gathers the numbers of a page: name, format and text of each."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.found, self._inside = [], False
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        attributes = dict(attributes)
-        if tag == "a" and "data-number" in attributes:
-            self._inside = True
-            self.found.append((attributes["data-number"], attributes.get("data-format") or "", ""))
-
-    def handle_endtag(self, tag):
-        self._inside = self._inside and tag != "a"
-
-    def handle_data(self, data):
-        if self._inside:
-            *start, text = self.found[-1]
-            self.found[-1] = (*start, text + data)
+def _numbers(text):
+    """Gather the numbers of a page: name, format and text of each."""
+    numbers = SoupStrainer("a", {"data-number": True})
+    found = BeautifulSoup(text, "html.parser", parse_only=numbers).find_all("a")
+    return [(number["data-number"], number.get("data-format", ""), number.get_text()) for number in found]

@@ -1,4 +1,4 @@
-"""Data cards: for each data set of the course what it is, what was read of it, samples, licence and known issues."""
+"""Cards: what each data set is, what was read of it, and its issues; where each kept network comes from, and fails."""
 
 import io
 import json
@@ -8,16 +8,24 @@ from PIL import Image
 
 from book_runner.pages.markdown import two_columns
 from book_runner.project import digest, read_json, write_text
+from book_runner.reference import kept_cards, model_cards
 from course_utils import datasets
 from course_utils.errors import MissingExtraError
 
-__all__ = ["card_files", "keep_data_cards", "sample_sheet"]
+__all__ = ["card_files", "keep_data_cards", "model_cards_page", "sample_sheet"]
 
 _INTRODUCTION = [
     "What each data set is, and what this copy of the book was built from.",
     "*This build* says which files were read, *full run* which ones that run read, where a data set is not at hand.",
     "`course data where` lists the folders in which data are looked for.",
 ]
+_MODELS = """# Model cards
+
+The full run keeps the weights of its first training of each network that a page or a widget needs.
+`papermill notebooks/NAME.ipynb out.ipynb -p train False` loads them instead of training.
+A network here has learned from one small data set, for teaching; its accuracy is that of one training, the chapter's is
+a mean over several.
+"""
 _COLUMNS = 8
 
 
@@ -32,7 +40,7 @@ def card_files(project):
     for name in datasets.names():
         reader, card = "this build", _card(project, name)
         if card is None:
-            reader, card = "full run", _noted(_kept(project), name)
+            reader, card = "full run", _noted(project.kept("cards"), name)
         facts = None
         if card is not None:
             facts, files[f"book/cards/{name}.png"] = card
@@ -48,8 +56,17 @@ def keep_data_cards(project):
     cards = {name: _card(project, name) for name in datasets.names()}
     kept = {name: card for name, card in cards.items() if card is not None}
     for name, card in kept.items():
-        _note(_kept(project), name, *card)
+        _note(project.kept("cards"), name, *card)
     return sorted(kept)
+
+
+def model_cards_page(project):
+    """Write the page of all kept networks, chapter by chapter."""
+    parts = [_MODELS]
+    for name in project.names:
+        if cards := kept_cards(project.kept(name)):
+            parts += [f"## Chapter {name[:2]}", "", f"{{doc}}`/notebooks/{name}`", "", model_cards(cards, level=3)]
+    return "\n".join(parts if len(parts) > 1 else [*parts, "None are kept yet.", ""])
 
 
 def sample_sheet(rows, *, columns=_COLUMNS, scale=2):
@@ -57,11 +74,6 @@ def sample_sheet(rows, *, columns=_COLUMNS, scale=2):
 
     The images of each row are of one size, shape (n, height, width, channels); those past `columns` are left out, and
     missing ones stay white. Each pixel is `scale` pixels wide.
-
-    Examples
-    --------
-    >>> sample_sheet([np.zeros((3, 4, 4, 1), np.uint8)])[1:4]
-    b'PNG'
     """
     height, width, channels = rows[0].shape[1:]
     sheet = np.full((len(rows), columns, height + 2, width + 2, channels), 255, np.uint8)
@@ -96,10 +108,6 @@ def _card(project, name):
     # Where the book is only read, neither the user's cache folder is known nor a picture decoded.
     except MissingExtraError:
         return None
-
-
-def _kept(project):
-    return project.book / "reference" / "cards"
 
 
 def _noted(folder, name):

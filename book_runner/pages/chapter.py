@@ -51,18 +51,10 @@ def _run_line(record):
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """How far this build's run bears out the full run.
+    """How far this build's run bears out the full run."""
 
-    Attributes
-    ----------
-    findings : dict of str to bool
-        For each finding that small data can decide, whether both runs decide it alike.
-    numbers : dict of str to bool
-        For each number recorded with ``exact=True``, whether both runs have it.
-    """
-
-    findings: dict
-    numbers: dict
+    findings: dict  # for each finding that small data can decide, whether both runs decide it alike
+    numbers: dict  # for each number recorded with ``exact=True``, whether both runs have it
 
     def sentence(self):
         """Say it."""
@@ -77,19 +69,12 @@ class Agreement:
 
 def agreement(reference, run):
     """Decide again, from this build's run, what the full run found; both are records."""
-    here = {finding["statement"]: finding for finding in run["findings"]}
-    exact = {name: entry for name, entry in reference["records"].items() if entry["context"].get("exact")}
+    here = {each["statement"]: each["holds"] for each in run["findings"]}
+    findings = {each["statement"]: each["holds"] for each in reference["findings"] if each["needs"] == "quick"}
+    numbers = {name: each["value"] for name, each in reference["records"].items() if each["context"].get("exact")}
     return Agreement(
-        {
-            each["statement"]: here[each["statement"]]["holds"] == each["holds"]
-            for each in reference["findings"]
-            if each["needs"] == "quick" and each["statement"] in here
-        },
-        {
-            name: entry["value"] == run["records"][name]["value"]
-            for name, entry in exact.items()
-            if name in run["records"]
-        },
+        {statement: here[statement] == holds for statement, holds in findings.items() if statement in here},
+        {name: run["records"][name]["value"] == value for name, value in numbers.items() if name in run["records"]},
     )
 
 
@@ -115,7 +100,7 @@ def colophon(name, page):
 def _facts(record):
     environment, memory = record["environment"], record["peak_memory_bytes"]
     versions = ", ".join(f"{library} {version}" for library, version in environment["versions"].items())
-    rows = {
+    return {
         "profile": f"`{record['profile']}`",
         "run": f"{record['started'].replace('T', ' ').replace('+00:00', ' UTC')}, {record['seconds']:.0f} s"
         + (f", at most {memory / 2**20:,.0f} MiB of memory" if memory else ""),
@@ -126,7 +111,6 @@ def _facts(record):
         "commit": f"`{record['commit']}`" if record.get("commit") else "none: files had changed since the last one",
         "key": f"`{record['key'][:12]}`",
     }
-    return rows
 
 
 def _data_line(data):

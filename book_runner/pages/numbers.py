@@ -17,7 +17,7 @@ from book_runner.project import noted, read_json
 from course_utils import results
 from course_utils.errors import ArgumentError
 
-__all__ = ["Number", "as_shown", "setup"]
+__all__ = ["Number", "setup"]
 
 _LEDGER = "book/ledger"
 _ID = "id"
@@ -28,24 +28,6 @@ _UNKNOWN = "–"
 
 class Number(nodes.inline):
     """A number in the text of a chapter: its name and format, what its title says, and the cell that made it."""
-
-
-def as_shown(value, style=""):
-    """Write a recorded value as a chapter asks for it.
-
-    Parameters
-    ----------
-    value : float, int, bool, str or list
-        As a record holds it.
-    style : str, optional
-        A format of Python's `format`.
-
-    Examples
-    --------
-    >>> as_shown(0.8852, ".3f"), as_shown(101770, ","), as_shown("Shirt")
-    ('0.885', '101,770', 'Shirt')
-    """
-    return format(value, style)
 
 
 def setup(app):
@@ -78,7 +60,7 @@ def _set_number(role, raw, text, line, inliner, options=None, content=None):
             value = recorded[number]["value"]
             try:
                 told = {"title": _sentence(page, number), "cell": page["born"].get(number)}
-                return [Number(raw, as_shown(value, style), number=number, style=style, **told)], []
+                return [Number(raw, format(value, style), number=number, style=style, **told)], []
             except (TypeError, ValueError):
                 problem = f"{name}: the format of {number} is {style!r}, which does not fit {value!r}; .3f or , might"
         elif page["record"]["state"] == "done":
@@ -169,7 +151,10 @@ def _run_facts(page):
     """List what is known of the run behind a page."""
     record = page["record"]
     environment, commit = record["environment"], record.get("commit")
-    data = [f"{each['name']}, {each['kind']}" + _checksum(each) for each in record["data"]]
+    data = [
+        f"{each['name']}, {each['kind']}" + (f", sha256 {each['sha256'][:12]}" if each.get("sha256") else "")
+        for each in record["data"]
+    ]
     return [
         ["run", _edition(page)],
         ["date", f"{date_of(record)}, {record['started'][11:16]} UTC"],
@@ -191,10 +176,6 @@ def _edition(page):
     if page["shown"] == "reference":
         return "the full run"
     return f"this build's run, profile {page['record']['profile']}"
-
-
-def _checksum(data):
-    return f", sha256 {data['sha256'][:12]}" if data.get("sha256") else ""
 
 
 def _interval(entry):

@@ -1,8 +1,6 @@
 """The page of the build's state: what was run, when, for how long, on what, and the same of the full run."""
 
-import string
-
-from book_runner.pages.markdown import cores_of, styled_table, table
+from book_runner.pages.markdown import cores_of, styled_table
 
 __all__ = ["status_page"]
 
@@ -23,22 +21,18 @@ def status_page(names, records, references):
 
     `records` are those of this build and `references` those of the full run, by the notebooks' names.
     """
-    environments = []
-    build, full = (
-        [_status_row(name, runs.get(name), environments) for name in names] for runs in (records, references)
-    )
+    build, full = ([_status_row(name, runs.get(name)) for name in names] for runs in (records, references))
     lines = [
         "# Status of this build",
         "",
         "What was run for this copy of the book, when, for how long, and on which data: the authors' *official* files,",
         "a *copy* of their images, an *own split* of them, a *user*'s data, or *synthetic* ones, drawn by a program.",
+        "Each chapter's page says at its end which versions of the libraries its run had.",
         "",
     ]
     lines += styled_table("status", build, _STATUS_COLUMNS)
     lines += ["## The full run", "", *_cost_of_full_run(references), "", *styled_table("status", full, _STATUS_COLUMNS)]
-    lines += ["## Environments", "", "What the notebooks ran on, by the letters in the table above.", ""]
-    rows = [_environment_row(*item) for item in zip(string.ascii_uppercase, environments, strict=False)]
-    return "\n".join([*lines, table(rows, dict.fromkeys(rows[0], "---")) if rows else "None yet.", ""])
+    return "\n".join(lines)
 
 
 def _cost_of_full_run(references):
@@ -55,13 +49,11 @@ def _cost_of_full_run(references):
     return lines
 
 
-def _status_row(name, record, environments):
+def _status_row(name, record):
     row = dict.fromkeys(_STATUS_COLUMNS, "") | {"notebook": f"{{doc}}`/notebooks/{name}`", "state": "not run"}
     if record is None:
         return row
-    if record["environment"] not in environments:
-        environments.append(record["environment"])
-    memory = record["peak_memory_bytes"]
+    memory, environment = record["peak_memory_bytes"], record["environment"]
     return row | {
         "state": record["state"],
         "profile": record["profile"],
@@ -69,15 +61,5 @@ def _status_row(name, record, environments):
         "seconds": f"{record['seconds']:.0f}",
         "peak memory (MiB)": f"{memory / 2**20:,.0f}" if memory else "",
         "data": ", ".join(f"{data['name']} ({data['kind']})" for data in record["data"]),
-        "on": string.ascii_uppercase[min(environments.index(record["environment"]), 25)],
-    }
-
-
-def _environment_row(letter, environment):
-    return {
-        "on": letter,
-        "machine": f"{cores_of(environment)} ({environment.get('threads', '?')} for each notebook), "
-        f"{environment['machine']}, {environment['platform']}",
-        "software": f"Python {environment['python']}, Keras on {environment['backend']}",
-        "versions": ", ".join(f"{library} {version}" for library, version in sorted(environment["versions"].items())),
+        "on": f"{cores_of(environment)}, {environment['machine']}, Keras on {environment['backend']}",
     }

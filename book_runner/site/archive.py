@@ -28,17 +28,7 @@ Text and figures: CC BY 4.0. Code: MIT License. Images of the data sets: as thei
 def zip_site(project):
     """Pack the rendered site, with a ``README.txt`` that says how to open it and which runs it shows.
 
-    The same site makes the same file, byte by byte.
-
-    Returns
-    -------
-    pathlib.Path
-        ``_build/deep-vision-measured.zip``, which unpacks to one folder.
-
-    Raises
-    ------
-    RunnerError
-        If there is no site.
+    The same site makes the same file, byte by byte: ``_build/deep-vision-measured.zip``, which unpacks to one folder.
     """
     if not (project.html / "index.html").is_file():
         raise RunnerError(f"{project.html.relative_to(project.root)}/ holds no site; `make read` builds one")

@@ -19,12 +19,8 @@ __all__ = ["build_site", "rendered_profile", "unshown_references"]
 def build_site(project, profile="quick", *, pages="reference", runs=True):
     """Stage and render the site; return False if nothing had changed since last time.
 
-    The arguments are those of :func:`stage`.
-
-    Raises
-    ------
-    RunnerError
-        If Jupyter Book warns: a dead link, a missing number, a broken directive.
+    The arguments are those of :func:`stage`. If Jupyter Book warns, of a dead link, a missing number or a broken
+    directive, that is a `RunnerError`.
     """
     shown = stage(project, profile, pages=pages, runs=runs)
     fingerprint = _fingerprint(project)

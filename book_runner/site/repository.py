@@ -36,13 +36,25 @@ def set_repository(project, url, *, branch="main"):
     ``https://HOST/OWNER/NAME``, or a file lacks the place for it, nothing is changed.
     """
     url = _checked(url, branch)
+    config = readme = raw = ""
+    if url:
+        config = f'repository:\n  url: {url}\n  branch: {branch}\n  path_to_book: ""\n'
+        config += "launch_buttons:\n  notebook_interface: jupyterlab\n"
+        readme = f"- **Get it**: `git clone {url}`\n"
+        raw = f"{url}/raw/{branch}/book/reference"
+    if url.startswith("https://github.com/"):
+        # Colab opens what GitHub holds, and nothing else.
+        path = urllib.parse.urlsplit(url).path
+        config += "  colab_url: https://colab.research.google.com\n"
+        colab = f"https://colab.research.google.com/github{path}/tree/{branch}/notebooks"
+        readme += f"- **Colab**: [open a notebook]({colab}); its first cell installs the package.\n"
+        raw = f"https://raw.githubusercontent.com{path}/{branch}/book/reference"
     files = {
-        "_config.yml": _config(project, url, branch),
-        "README.md": _readme(project, url, branch),
-        _WEIGHTS: _weights(project, url, branch),
+        "_config.yml": _between(project.root / "_config.yml", _CONFIG, config),
+        "README.md": _between(project.root / "README.md", _README, readme),
+        _WEIGHTS: _weights(project.root / _WEIGHTS, raw),
+        **{f"notebooks/{path.name}": _notebook(path, url) for path in sorted(project.notebooks.glob("*.ipynb"))},
     }
-    for path in sorted(project.notebooks.glob("*.ipynb")):
-        files[f"notebooks/{path.name}"] = _notebook(path, url)
     changed = [name for name, text in files.items() if (project.root / name).read_text(encoding="utf-8") != text]
     for name in changed:
         write_text(project.root / name, files[name])
@@ -69,42 +81,11 @@ def _between(path, marks, inside):
     return text[: start + len(marks[0])] + inside + text[end:]
 
 
-def _config(project, url, branch):
-    inside = ""
-    if url:
-        inside = f'repository:\n  url: {url}\n  branch: {branch}\n  path_to_book: ""\n'
-        inside += "launch_buttons:\n  notebook_interface: jupyterlab\n"
-        if _on_github(url):
-            inside += "  colab_url: https://colab.research.google.com\n"
-    return _between(project.root / "_config.yml", _CONFIG, inside)
-
-
-def _on_github(url):
-    """Colab opens what GitHub holds, and nothing else."""
-    return urllib.parse.urlsplit(url).netloc == "github.com"
-
-
-def _readme(project, url, branch):
-    inside = ""
-    if url:
-        inside = f"- **Get it**: `git clone {url}`\n"
-        if _on_github(url):
-            path = urllib.parse.urlsplit(url).path
-            colab = f"https://colab.research.google.com/github{path}/tree/{branch}/notebooks"
-            inside += f"- **Colab**: [open a notebook]({colab}); its first cell installs the package.\n"
-    return _between(project.root / "README.md", _README, inside)
-
-
-def _weights(project, url, branch):
+def _weights(path, raw):
     """Return the list of kept weights with the address that their files are fetched from."""
-    text = (project.root / _WEIGHTS).read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
     if not _ADDRESS_LINE.search(text):
         raise RunnerError(f"{_WEIGHTS} has no line 'address = \"...\"'")
-    raw = ""
-    if _on_github(url):
-        raw = f"https://raw.githubusercontent.com{urllib.parse.urlsplit(url).path}/{branch}/book/reference"
-    elif url:
-        raw = f"{url}/raw/{branch}/book/reference"
     return _ADDRESS_LINE.sub(f'address = "{raw}"', text)
 
 

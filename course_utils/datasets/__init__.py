@@ -247,11 +247,6 @@ def verify(name, *, data_dir=None):
     -------
     Verification
 
-    Raises
-    ------
-    ArgumentError
-        If there is no such data set, or `data_dir` does not exist.
-
     Examples
     --------
     >>> verify("market1501", data_dir=".").problem

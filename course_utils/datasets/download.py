@@ -42,34 +42,11 @@ _silent_until = {}
 
 
 def fetch(item, folder, *, mirrors=None, progress=False):
-    """Bring the official files of a data set into a folder.
+    """Bring the official files of a data set, an `Entry`, into a folder, as ``datasets.fetch`` does; return the folder.
 
     A file that is there already, with the right checksum, is left alone. Each file is written under another name
     beside its place and renamed when its checksum is verified, so that two processes can fetch at once, and an
     interrupted download leaves no part of a file that could be taken for it.
-
-    Parameters
-    ----------
-    item : Entry
-        The data set.
-    folder : path-like
-        Where the files go; made if it is not there.
-    mirrors : iterable of str, optional
-        Addresses that a file's name is appended to, tried in order. Those of `item` if not given.
-    progress : bool
-        Whether a progress bar is shown for each file.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    ArgumentError
-        If the data set has no files that can be fetched.
-    DownloadError
-        If no mirror delivers a file, or the folder cannot be written to.
     """
     if not item.files:
         home = f"; its home is {item.homepage}" if item.homepage else ""
@@ -82,26 +59,10 @@ def fetch(item, folder, *, mirrors=None, progress=False):
 
 
 def obtain(name, *, data_dir=None, source="download", progress=False):
-    """Find what is to be read: on this machine, or else from the mirrors. The arguments are those of ``datasets.load``.
+    """Find what is to be read: on this machine, or else from the mirrors.
 
-    Returns
-    -------
-    item : Entry or None
-        The data set; ``None`` for the user's own data.
-    path : Path or None
-        The file or folder to read; ``None`` if synthetic images are to take the place of `item`.
-
-    Raises
-    ------
-    ArgumentError
-        If an argument is not legal.
-    DataError
-        If the data are not on this machine and `source` is "local", or cannot be fetched and it is "download".
-
-    Warns
-    -----
-    SyntheticDataWarning
-        If synthetic images take the place of data that `source`, being "auto", could not give.
+    Arguments, errors and warnings are those of ``datasets.load``. Returned are the data set, an `Entry`, or ``None``
+    for the user's own data; and the file or folder to read, or ``None`` if synthetic images are to take its place.
     """
     check_choice("source", source, SOURCES)
     item, path = named(name)

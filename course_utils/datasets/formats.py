@@ -98,19 +98,9 @@ def _sorts_photographs(folder):
 def read(path, *, class_names=(), image_size=None):
     """Read labelled images from a file or folder, whatever its format, as :class:`Parts`.
 
-    Parameters
-    ----------
-    path : path-like
-        A file or folder.
-    class_names : tuple of str
-        The classes in label order, if they are known: labels beyond them are an error. Otherwise the file decides.
-    image_size : (int, int), optional
-        Height and width that every image is resized to.
-
-    Raises
-    ------
-    DataError
-        If the format is not known, the data are damaged or unsafe, or images and labels do not belong together.
+    Labels beyond `class_names`, the classes in label order, are an error; if none are given, the file decides. Every
+    image is resized to the height and width of `image_size`, if given. It is a ``DataError`` if the format is not
+    known, the data are damaged or unsafe, or images and labels do not belong together.
     """
     path = Path(path)
     if not path.exists():

@@ -87,29 +87,11 @@ def misfit(path, problem):
 
 
 def arrange(tree, manifest=None, *, gallery="photos", seed=0):
-    """Settle which image shows whom and belongs to which part.
+    """Settle which image of an open tree shows whom and belongs to which part, as an :class:`Arrangement`.
 
-    Parameters
-    ----------
-    tree : Tree
-        An open tree.
-    manifest : str, optional
-        Name of the manifest in it.
-    gallery : {"photos", "shelf"}
-        Of a tree with shelf pictures (``iconic/PRODUCT.jpg``): what the gallery shows.
-    seed : int
-        Decides what is divided at random.
-
-    Returns
-    -------
-    Arrangement
-
-    Raises
-    ------
-    ArgumentError
-        If `gallery` asks for shelf pictures that are not there.
-    DataError
-        If the tree or the manifest fits no layout, is ragged, empty, or names a file twice or one that is not there.
+    `manifest` is the name of the manifest in the tree, `gallery` what the gallery shows of a tree with shelf pictures
+    (``iconic/PRODUCT.jpg``), and `seed` decides what is divided at random. It is a ``DataError`` if the tree or the
+    manifest fits no layout, is ragged, empty, or names a file twice or one that is not there.
 
     Examples
     --------

@@ -54,22 +54,10 @@ def download_folder():
 
 
 def search_folders(data_dir=None):
-    """List the folders that are searched for data, in order.
+    """List the folders that are searched for data, in order, as paths.
 
-    Parameters
-    ----------
-    data_dir : path-like, optional
-        Searched first. An empty string counts as ``None``.
-
-    Returns
-    -------
-    list of Path
-        `data_dir`, each folder in ``COURSE_DATA_DIR``, the project's ``data/``, and the user's cache.
-
-    Raises
-    ------
-    ArgumentError
-        If `data_dir` does not exist.
+    They are `data_dir`, if it is given and not empty, each folder in ``COURSE_DATA_DIR``, the project's ``data/``, and
+    the user's cache. A `data_dir` that does not exist is an ``ArgumentError``.
 
     Examples
     --------
@@ -96,26 +84,9 @@ def find(name, *, data_dir=None):
     In each of the :func:`search_folders` these are looked for: ``NAME.npz``, ``NAME.zip``, and a folder ``NAME``
     with the official files or with images. In `data_dir` what is there is taken even if files are missing, so
     that reading it says what is wrong; elsewhere an incomplete folder, as an interrupted download leaves it, is
-    passed over. If `data_dir` has none of these, but is itself a file or folder of data, it is the user's own.
-
-    Parameters
-    ----------
-    name : str
-        A name in the catalog.
-    data_dir : path-like, optional
-        Searched first. An empty string counts as ``None``.
-
-    Returns
-    -------
-    Path or None
-        ``None`` if it is nowhere.
-
-    Raises
-    ------
-    ArgumentError
-        If there is no such data set, or `data_dir` does not exist.
-    DataError
-        If a folder cannot be searched.
+    passed over. If `data_dir` has none of these, but is itself a file or folder of data, it is the user's own. ``None``
+    is returned for data that are nowhere. A name that is not in the catalog is an ``ArgumentError``, and a folder that
+    cannot be searched a ``DataError``.
 
     Examples
     --------

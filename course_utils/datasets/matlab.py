@@ -29,27 +29,11 @@ _MAX_AXES = 8
 
 
 def load_mat(content, file, names):
-    """Read numeric arrays from a MATLAB 5 file.
+    """Read the numeric arrays of these names from the bytes of a MATLAB 5 file, which messages call `file`.
 
-    Parameters
-    ----------
-    content, file
-        The bytes of the whole file, and what messages call it.
-    names : collection of str
-        Which arrays to read. Any other variable is passed over, of whatever class it is.
-
-    Returns
-    -------
-    arrays : dict of str to ndarray
-        Those of `names` that are in the file. They may be read-only.
-    found : list of str
-        The names of all the variables in the file.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged, of MATLAB 7.3, or grows beyond reason when decompressed; or if one of `names` is
-        not a real numeric array.
+    Returned are a dict of those of `names` that are in the file, which may be read-only, and the names of all variables
+    in it, of whatever class. It is a ``DataError`` if the file is damaged, of MATLAB 7.3, or grows beyond reason when
+    decompressed; or if one of `names` is not a real numeric array.
 
     Examples
     --------

@@ -1,4 +1,7 @@
-"""Subsets of labelled data: regrouped classes, held-out parts, nested samples that keep class shares."""
+"""Subsets of labelled data: regrouped classes, held-out parts, nested samples that keep class shares.
+
+What is not as a function describes it is an :class:`~course_utils.errors.ArgumentError`.
+"""
 
 import numpy as np
 
@@ -17,7 +20,7 @@ def stratified_order(y, *, seed=0):
     Parameters
     ----------
     y : array_like of int, shape (n,)
-        Labels; anything else is an ``ArgumentError``.
+        Labels.
     seed : int
         Decides the order; the same seed gives the same order.
 
@@ -59,11 +62,6 @@ def nested_subsets(y, sizes, *, seed=0):
     list of ndarray of intp
         Item numbers, one array per size. Each array is the beginning of the next.
 
-    Raises
-    ------
-    ArgumentError
-        If a size is out of range or not larger than the one before, or `y` is not a vector of labels.
-
     Examples
     --------
     >>> y = np.tile(np.arange(10), 100)
@@ -91,7 +89,7 @@ def split_validation(x, y, *, fraction=None, n=None, seed=0):
     y : array_like of int, shape (n_items,)
         Labels.
     fraction : float, optional
-        Share to hold out, between 0 and 1; rounded to whole items. Give this or `n`.
+        Share to hold out, between 0 and 1; rounded to whole items. Give this or `n`; neither part may be empty.
     n : int, optional
         Number of items to hold out.
     seed : int
@@ -101,12 +99,6 @@ def split_validation(x, y, *, fraction=None, n=None, seed=0):
     -------
     x_train, y_train, x_val, y_val : ndarray
         The items kept, in their old order, and the items held out.
-
-    Raises
-    ------
-    ArgumentError
-        If not exactly one of `fraction` and `n` is given, if either part would be empty, or if `x` and `y`
-        differ in length.
 
     Examples
     --------
@@ -134,7 +126,7 @@ def regroup(labels, groups):
     Parameters
     ----------
     labels : array_like of int, shape (n,)
-        Old labels.
+        Old labels, each of them in exactly one group.
     groups : dict of str to list of int, or array_like of int
         Either new class names, each with the old labels that it takes in (the new labels follow the order
         of the dict), or a table whose entry ``k`` is the new label of old label ``k``.
@@ -143,11 +135,6 @@ def regroup(labels, groups):
     -------
     ndarray of int64, shape (n,)
         New labels.
-
-    Raises
-    ------
-    ArgumentError
-        If an old label stands in two groups or in none, or is outside the table.
 
     Examples
     --------

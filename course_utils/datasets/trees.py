@@ -135,27 +135,10 @@ def layout(tree):
 def read_classes(tree, *, class_names=(), image_size=None):
     """Read a tree of ``train/CLASS/*.png`` and ``test/CLASS/*.png``, or of ``CLASS/*.png`` alone.
 
-    Parameters
-    ----------
-    tree : Tree
-        An open tree.
-    class_names : tuple of str
-        The classes in label order, if they are known; otherwise the names of the folders, sorted.
-    image_size : (int, int), optional
-        Height and width that every image is resized to. Without it all images must be of one size.
-
-    Returns
-    -------
-    x_train, y_train, x_test, y_test : ndarray
-        Images, uint8 (n, height, width, 1 or 3), and labels, int64 (n,). The last two are empty if
-        the tree has no ``test``.
-    class_names : tuple of str
-        In label order.
-
-    Raises
-    ------
-    DataError
-        If a class folder is empty, missing or unknown, an image is unreadable, or the sizes differ.
+    The classes are `class_names`, in label order, or else the names of the folders, sorted. Returned are images, uint8
+    (n, height, width, 1 or 3), and labels, int64 (n,), for training and for testing, empty if the tree has no ``test``;
+    and the classes. It is a ``DataError`` if a class folder is empty, missing or unknown, an image is unreadable, or
+    sizes differ and there is no `image_size`, the height and width that every image is resized to.
     """
     parts = _class_folders(tree)
     class_names = tuple(class_names) or tuple(sorted(parts["train"], key=natural_key))

@@ -31,25 +31,11 @@ PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL REDUCE
 
 
 def load_pickle(content, file):
-    """Read a pickle of a dict of arrays, numbers, text, lists, tuples and dicts; refuse any other.
+    """Read a pickle of a dict of arrays, numbers, text, lists, tuples and dicts; any other is a ``DataError``.
 
-    Parameters
-    ----------
-    content : bytes
-        The pickle, in protocol 0 to 4. Text that Python 2 wrote is taken as Latin-1.
-    file : path-like
-        What messages name.
-
-    Returns
-    -------
-    dict
-        Its keys are text or bytes. An array of one object with no axes, as :func:`numpy.save` makes one of a dict,
-        comes as that object. Arrays may be read-only.
-
-    Raises
-    ------
-    DataError
-        If the pickle is damaged, too long, or asks for anything else.
+    `content` is the pickle, in protocol 0 to 4, and `file` what messages name. Text that Python 2 wrote is taken as
+    Latin-1. The dict's keys are text or bytes; an array of one object with no axes, as :func:`numpy.save` makes one of
+    a dict, comes as that object. Arrays may be read-only.
 
     Examples
     --------

@@ -153,16 +153,9 @@ def tar_members(path):
 def load_npy(content, file, *, read_object=None):
     """Read one array in NumPy's ``.npy`` format; it may be read-only, as it shares the memory of `content`.
 
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    file : path-like
-        What messages name.
-    read_object : callable, optional
-        ``read_object(content, file)`` is given the bytes of a pickled object, if that is what the file holds; what it
-        gives is returned. Without it, such a file is a ``DataError``, as is one whose header promises what is not
-        there.
+    If the file, which messages call `file`, holds a pickled object, its bytes are given to ``read_object(content,
+    file)``, and what that gives is returned. Without it such a file is a ``DataError``, as is one whose header promises
+    what is not there.
     """
     stream = io.BytesIO(content)
     with guard(file):

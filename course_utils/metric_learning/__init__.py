@@ -3,6 +3,9 @@
 Batches are NumPy and serve any framework. Losses and miners are written in ``keras.ops``, so they run on TensorFlow,
 JAX and PyTorch; Keras is imported only when one is called. An *anchor* is compared with a *positive*, another image of
 its identity, and a *negative*, an image of another identity. A *proxy* is a trained vector that stands for an identity.
+
+What is not as a function describes it, such as an option out of range or a batch of another kind, is an
+:class:`~course_utils.errors.ArgumentError`.
 """
 
 from course_utils.metric_learning.batches import PKBatches, pair_batches, triplet_batches

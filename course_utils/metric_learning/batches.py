@@ -63,7 +63,8 @@ def pair_batches(images, ids, *, batch_size, rng):
     images : ndarray, shape (n, ...)
         Anything that can be indexed by image.
     ids : array_like, shape (n,)
-        Identities; those with one image appear only in pairs of two identities.
+        Identities: two or more, of which one or more have two images. Those with one image appear only in pairs of two
+        identities.
     batch_size : int
         Pairs in a batch, even.
     rng : numpy.random.Generator
@@ -75,11 +76,6 @@ def pair_batches(images, ids, *, batch_size, rng):
         The images of the pairs. Same identity in the first half, different ones in the second.
     same : ndarray of float32, shape (batch_size,)
         1 for a pair of one identity, 0 for a pair of two.
-
-    Raises
-    ------
-    ArgumentError
-        If there are fewer than two identities, none has two images, or `batch_size` is odd.
 
     Examples
     --------
@@ -118,18 +114,13 @@ def triplet_batches(images, ids, *, batch_size, rng):
     batch_size : int
         Triplets in a batch.
     rng : numpy.random.Generator
-        Source of the draws. Anchors are uniform over the images that have a positive, positives over the
-        anchor's identity without the anchor, negatives over all images of other identities.
+        Anchors are uniform over the images that have a positive, positives over the anchor's identity without the
+        anchor, negatives over all images of other identities.
 
     Yields
     ------
     anchor, positive, negative : ndarray, shape (batch_size, ...)
         The images of the triplets.
-
-    Raises
-    ------
-    ArgumentError
-        If there are fewer than two identities, or none has two images.
 
     Examples
     --------
@@ -156,7 +147,7 @@ def _triplets(images, index, batch_size, rng):
 class PKBatches:
     """Endless batches of P identities with K different images each, which batch-hard mining needs.
 
-    Identities with fewer than K images are left out; `n_left_out` says how many.
+    Identities with fewer than K images are left out; `n_left_out` says how many. At least P must be left.
 
     Parameters
     ----------
@@ -175,11 +166,6 @@ class PKBatches:
         ``n_identities * n_images``.
     n_left_out : int
         Identities that have fewer than `n_images` images.
-
-    Raises
-    ------
-    ArgumentError
-        If fewer than `n_identities` identities have `n_images` images.
 
     Examples
     --------

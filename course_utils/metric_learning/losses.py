@@ -1,9 +1,9 @@
 """Losses on embeddings: of triplets, of labelled batches, and of batches against proxies that are trained along.
 
 A loss on a labelled batch is a function of `embeddings`, shape (n, n_features), and `ids`, shape (n,), as
-:class:`~course_utils.metric_learning.PKBatches` gives them; it returns a scalar. What lacks a partner in the batch adds
-nothing, and no gradient is infinite, even where embeddings coincide. Where a loss speaks of cosines, s below, the
-length of an embedding does not matter.
+:class:`~course_utils.metric_learning.PKBatches` gives them. Every loss is a tensor without axes. What lacks a partner
+in the batch adds nothing, and no gradient is infinite, even where embeddings coincide. Where a loss speaks of cosines,
+s below, the length of an embedding does not matter.
 """
 
 import math
@@ -34,16 +34,6 @@ def triplet_loss(anchor, positive, negative, *, margin=1.0):
         By how much the negative is to be farther away; ``"soft"`` is ``log(1 + exp(d(a, p) - d(a, n)))``
         (Hermans et al. 2017), which has no margin to choose and never quite stops pulling.
 
-    Returns
-    -------
-    tensor
-        A scalar.
-
-    Raises
-    ------
-    ArgumentError
-        If `margin` is negative, or another word.
-
     Examples
     --------
     >>> float(triplet_loss([[0.0, 0.0]], [[3.0, 4.0]], [[5.5, 0.0]], margin=1.0))
@@ -68,16 +58,6 @@ def contrastive_loss(embeddings, ids, *, margin=1.0):
         Identities.
     margin : float
         At this distance a pair of two identities stops to matter. Unit vectors are 2 apart at most.
-
-    Returns
-    -------
-    tensor
-        A scalar.
-
-    Raises
-    ------
-    ArgumentError
-        If `margin` is negative.
 
     Examples
     --------
@@ -110,16 +90,6 @@ def circle_loss(embeddings, ids, *, margin=0.25, scale=256.0):
         m, -1 to 1: smaller asks for more. The paper has 0.25 for faces, 0.4 for fine-grained retrieval.
     scale : float
         γ, above 0. The paper has 256 for faces, 80 for fine-grained retrieval.
-
-    Returns
-    -------
-    tensor
-        A scalar.
-
-    Raises
-    ------
-    ArgumentError
-        If an option is out of range.
 
     Examples
     --------
@@ -159,16 +129,6 @@ def multi_similarity_loss(embeddings, ids, *, alpha=2.0, beta=50.0, base=0.5, ma
         a negative hardly counts unless it nearly coincides with the anchor.
     margin : float or None
         Of the mining, at least 0. None takes all pairs.
-
-    Returns
-    -------
-    tensor
-        A scalar.
-
-    Raises
-    ------
-    ArgumentError
-        If an option is out of range.
 
     Examples
     --------
@@ -261,11 +221,6 @@ class ProxyAnchorLoss(ProxyLoss):
     proxies : keras.layers.Embedding
         Its ``embeddings``, shape (n_ids, n_features), are the proxies of `identities`, to be trained with the network.
 
-    Raises
-    ------
-    ArgumentError
-        If there are fewer than two identities, or an option is out of range.
-
     Examples
     --------
     >>> loss = ProxyAnchorLoss(["ann", "bo"], n_features=2, scale=1.0)
@@ -300,21 +255,11 @@ class ArcFaceLoss(ProxyLoss):
     Parameters
     ----------
     ids, n_features, seed
-        As in :class:`ProxyAnchorLoss`.
+        As in :class:`ProxyAnchorLoss`, as are the attributes.
     margin : float
         m in radians, 0 to π / 2.
     scale : float
         γ, above 0.
-
-    Attributes
-    ----------
-    identities, proxies
-        As in :class:`ProxyAnchorLoss`.
-
-    Raises
-    ------
-    ArgumentError
-        If there are fewer than two identities, or an option is out of range.
 
     Examples
     --------

@@ -58,11 +58,6 @@ def semi_hard_triplets(embeddings, ids, *, margin=1.0):
     valid : tensor of bool, shape (n, n)
         Whether `a` and `p` are two images of one identity and have such a negative.
 
-    Raises
-    ------
-    ArgumentError
-        If `margin` is negative.
-
     Examples
     --------
     >>> negative, valid = semi_hard_triplets([[0.0], [1.0], [-1.5], [-9.0]], [7, 7, 8, 8], margin=1.0)

@@ -37,11 +37,6 @@ class SiameseTrainer:
     model : keras.Model
         The compiled model: branch and normalisation, and the proxies of the loss if it has any.
 
-    Raises
-    ------
-    ArgumentError
-        If an option is unknown, the branch does not return one vector an image, or the proxies are of another length.
-
     Examples
     --------
     >>> import keras
@@ -109,11 +104,6 @@ class SiameseTrainer:
         Returns
         -------
         keras.callbacks.History
-
-        Raises
-        ------
-        ArgumentError
-            If the batches are not of the kind that the mining needs, or have an identity without a proxy.
         """
         options = {"shuffle": False} | options  # batches come shuffled
         n_arrays, needed = (3, "triplet_batches") if self.mining == "random" else (2, "PKBatches")
@@ -138,19 +128,9 @@ class SiameseTrainer:
         return np.asarray(images), np.unique(ids, return_inverse=True)[1].astype(np.int32)
 
     def embed(self, images, *, batch_size=256):
-        """Return the embeddings of images.
+        """Return the embeddings, of length 1, of images as the branch takes them: float32, shape (n, n_features).
 
-        Parameters
-        ----------
-        images : array_like, shape (n, ...)
-            Images, as the branch takes them.
-        batch_size : int
-            Images that go through the network at a time.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, n_features)
-            Of length 1.
+        `batch_size` images go through the network at a time.
         """
         return np.asarray(self.model.predict(np.asarray(images), batch_size=batch_size, verbose=0))
 

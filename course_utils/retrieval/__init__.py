@@ -8,6 +8,9 @@ memory is bounded whatever the sizes, and counts over parts of a gallery add up 
 Equal distances are a question of definition, so the definition is exact: the distance of two rows is computed
 in float64 from these two rows alone. Equal rows always tie (for the cosine metric: equal rows, or rows that differ
 by a power of two), whatever the block, the shard or the number of threads they were met in.
+
+What is not as a function describes it is an :class:`~course_utils.errors.ArgumentError`: shapes or labels that do not
+fit, features or distances that are not finite, a name or number that is not legal.
 """
 
 from course_utils.retrieval.comparison import Comparison, Comparisons, bootstrap_interval, compare_all, compare_rankings

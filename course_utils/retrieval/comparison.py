@@ -74,12 +74,7 @@ class Comparisons(tuple):
         return "\n".join(map(str, self))
 
     def to_frame(self):
-        """Return a table with one row a comparison.
-
-        Returns
-        -------
-        pandas.DataFrame
-        """
+        """Return a table with one row a comparison (pandas.DataFrame)."""
         return require("pandas", "course").DataFrame([vars(comparison) for comparison in self])
 
 
@@ -105,11 +100,6 @@ def compare_rankings(a, b, *, measure="mAP", by="identity", names=("a", "b"), n_
     Returns
     -------
     Comparison
-
-    Raises
-    ------
-    ArgumentError
-        If the results are not of the same probes, or fewer than two units can be compared.
 
     Notes
     -----
@@ -165,11 +155,6 @@ def compare_all(results, *, baseline=None, **options):
     Comparisons
         One :class:`Comparison` a pair.
 
-    Raises
-    ------
-    ArgumentError
-        As :func:`compare_rankings` does, and if there are fewer than two results.
-
     Examples
     --------
     >>> from course_utils.retrieval import evaluate_retrieval
@@ -212,11 +197,6 @@ def bootstrap_interval(values, *, groups=None, level=0.95, n_samples=2000, seed=
     Returns
     -------
     low, high : ndarray of float64, shape () or (m,)
-
-    Raises
-    ------
-    ArgumentError
-        If there are no rows, or shapes do not fit.
 
     Examples
     --------

@@ -41,57 +41,29 @@ class VerificationResult:
     n_impostors: int
 
     def det(self):
-        """Return the detection error trade-off: both rates at each of `thresholds`.
+        """Return the detection error trade-off: both rates at each of `thresholds`, as ndarrays of float64, shape (n,).
 
-        Returns
-        -------
-        fmr, fnmr : ndarray of float64, shape (n,)
-            False match rate (impostors accepted) and false non-match rate (genuine pairs rejected). ``1 - fnmr``
-            against `fmr` is the ROC curve.
+        The first is the false match rate (impostors accepted), the second the false non-match rate (genuine pairs
+        rejected). One minus the second against the first is the ROC curve.
         """
         return self.impostors / self.n_impostors, 1 - self.genuine / self.n_genuine
 
     def fnmr_at(self, fmr):
-        """Return the least false non-match rate at which at most the share `fmr` of impostors is accepted.
+        """Return the least false non-match rate at which at most the share `fmr` (0 to 1) of impostors is accepted.
 
-        Parameters
-        ----------
-        fmr : float
-            From 0 to 1. Below ``1 / n_impostors`` it means: no impostor at all.
-
-        Returns
-        -------
-        float
+        Below ``1 / n_impostors`` that means: no impostor at all.
         """
         n = self._n_allowed(fmr)
         return 1 - float(self.genuine[n - 1] / self.n_genuine) if n else 1.0
 
     def tpr_at(self, fpr):
-        """Return the true positive rate at a false positive rate: ``1 - fnmr_at(fpr)``.
-
-        Parameters
-        ----------
-        fpr : float
-            From 0 to 1.
-
-        Returns
-        -------
-        float
-        """
+        """Return the true positive rate at a false positive rate (0 to 1): ``1 - fnmr_at(fpr)``."""
         return 1 - self.fnmr_at(check_number("fpr", fpr, minimum=0, maximum=1))
 
     def threshold_at(self, fmr):
-        """Return the largest of `thresholds` at which at most the share `fmr` of impostors is accepted.
+        """Return the largest of `thresholds` at which at most the share `fmr` (0 to 1) of impostors is accepted.
 
-        Parameters
-        ----------
-        fmr : float
-            From 0 to 1.
-
-        Returns
-        -------
-        float
-            NaN if even the nearest genuine pair lets in more.
+        It is NaN if even the nearest genuine pair lets in more.
         """
         n = self._n_allowed(fmr)
         return float(self.thresholds[n - 1]) if n else float("nan")
@@ -128,16 +100,11 @@ def verify_pairs(distances, same):
     distances : array_like of float, shape (n,)
         How far apart the pictures of each pair are; minus the similarity will do.
     same : array_like of bool, shape (n,)
-        Whether the pair is genuine.
+        Whether the pair is genuine; there must be pairs of both kinds, here as in :func:`verification`.
 
     Returns
     -------
     VerificationResult
-
-    Raises
-    ------
-    ArgumentError
-        If shapes do not fit, a distance is not finite, or one kind of pair is missing.
 
     Examples
     --------
@@ -167,17 +134,11 @@ def verification(probe, gallery=None, *, probe_ids, gallery_ids=None, metric="eu
     probe, gallery, probe_ids, gallery_ids, metric
         As in :func:`evaluate_retrieval`; without a gallery, all pairs of two probes.
     **options
-        `probe_cameras`, `gallery_cameras`, `protocol`, `junk_id`, `distractor_id` and `conventions` of
-        :func:`evaluate_retrieval`. What is not ranked for a probe makes no pair with it.
+        Those of :func:`evaluate_retrieval` but for `ties`. What is not ranked for a probe makes no pair with it.
 
     Returns
     -------
     VerificationResult
-
-    Raises
-    ------
-    ArgumentError
-        As :func:`evaluate_retrieval` does, and if there is no genuine or no impostor pair.
 
     Notes
     -----
@@ -264,15 +225,8 @@ class OpenSetResult:
     def threshold_at(self, far):
         """Return the largest threshold at which at most the share `far` of the unmated probes is accepted.
 
-        Parameters
-        ----------
-        far : float
-            False alarm rate (also called false positive identification rate), from 0 to 1.
-
-        Returns
-        -------
-        float
-            Infinite for a `far` of 1.
+        `far` is the false alarm rate (also called false positive identification rate), from 0 to 1; for 1 the threshold
+        is infinite.
         """
         far = check_number("far", far, minimum=0, maximum=1)
         alarms = np.sort(self.nearest[np.isnan(self.mate)])
@@ -282,34 +236,16 @@ class OpenSetResult:
     def detection_rate(self, far, *, rank=1):
         """Return the detection and identification rate at a false alarm rate.
 
-        Parameters
-        ----------
-        far : float
-            As for :meth:`threshold_at`.
-        rank : int
-            The mate must be among so many nearest.
-
-        Returns
-        -------
-        float
-            Share of the mated probes whose mate is that near, and within the threshold.
+        It is the share of the mated probes whose mate is among the `rank` nearest items, and within
+        :meth:`threshold_at` of that rate.
         """
         return self.rates_at(self.threshold_at(far), rank=rank)[0]
 
     def rates_at(self, threshold, *, rank=1):
-        """Return both rates at a threshold.
+        """Return the rates of detection and of false alarms at a threshold, the largest accepted distance.
 
-        Parameters
-        ----------
-        threshold : float
-            Largest accepted distance.
-        rank : int
-            As for :meth:`detection_rate`.
-
-        Returns
-        -------
-        detection, far : float
-            ``1 - far`` is the share of unmated probes that is rightly rejected.
+        One minus the second is the share of unmated probes that is rightly rejected; `rank` is as for
+        :meth:`detection_rate`.
         """
         rank = check_integer("rank", rank, minimum=1)
         unmated = np.isnan(self.mate)
@@ -317,16 +253,9 @@ class OpenSetResult:
         return float(detected[~unmated].mean()), float((self.nearest[unmated] <= threshold).mean())
 
     def curve(self, *, rank=1):
-        """Return the DIR curve: at each possible number of false alarms the best detection rate.
+        """Return the DIR curve: each possible rate of false alarms, and the best detection rate at it.
 
-        Parameters
-        ----------
-        rank : int
-            As for :meth:`detection_rate`.
-
-        Returns
-        -------
-        far, detection : ndarray of float64, shape (n_unmated + 1,)
+        Both are ndarrays of float64, shape (n_unmated + 1,); `rank` is as for :meth:`detection_rate`.
         """
         rank = check_integer("rank", rank, minimum=1)
         alarms = np.sort(self.nearest[np.isnan(self.mate)])
@@ -351,17 +280,11 @@ def open_set(probe, gallery=None, *, probe_ids, gallery_ids=None, metric="euclid
     probe, gallery, probe_ids, gallery_ids, metric
         As in :func:`evaluate_retrieval`. Some probes must have a match in the gallery and some must have none.
     **options
-        `probe_cameras`, `gallery_cameras`, `protocol`, `junk_id`, `distractor_id` and `conventions` of
-        :func:`evaluate_retrieval`.
+        Those of :func:`evaluate_retrieval` but for `ties`.
 
     Returns
     -------
     OpenSetResult
-
-    Raises
-    ------
-    ArgumentError
-        As :func:`evaluate_retrieval` does, and if all probes, or none, have a match.
 
     Notes
     -----

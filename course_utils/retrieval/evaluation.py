@@ -168,11 +168,6 @@ def evaluate_single_shot(
     RetrievalResult
         The mean over the draws, which its `draws` hold.
 
-    Raises
-    ------
-    ArgumentError
-        As :func:`evaluate_retrieval` does, and if `rng` is not a generator.
-
     Examples
     --------
     >>> gallery, ids = [[0.1], [9.0], [2.0]], {"probe_ids": [7], "gallery_ids": [7, 7, 8]}
@@ -231,11 +226,6 @@ def ranked_histogram(probe, gallery, *, probe_ids, gallery_ids, **options):
     ndarray of float64, shape (n_ranks,)
         It sums to the number of probes that have a match.
 
-    Raises
-    ------
-    ArgumentError
-        As :func:`evaluate_retrieval` does.
-
     Examples
     --------
     >>> ranked_histogram([[0.1], [1.6]], [[0.0], [1.0], [3.0]], probe_ids=[7, 7], gallery_ids=[7, 8, 9])
@@ -258,11 +248,6 @@ def cmc_curve(histogram, n_probes):
     -------
     ndarray of float64, shape (n_ranks,)
         ``cmc[r]`` is the share of probes matched at rank ``r`` or better; non-decreasing, at most 1.
-
-    Raises
-    ------
-    ArgumentError
-        If `histogram` has a negative count, or counts more than `n_probes`.
 
     Examples
     --------
@@ -316,11 +301,6 @@ def rank_gallery(
         Positions in the gallery, nearest first, equally near ones in the gallery's order; -1 where there are fewer.
     distances : ndarray of float64, shape (n_probes, k)
         Their distances; for ``"cosine"`` one minus the cosine. NaN where there is no item.
-
-    Raises
-    ------
-    ArgumentError
-        As :func:`evaluate_retrieval` does.
 
     Examples
     --------

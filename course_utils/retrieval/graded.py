@@ -31,11 +31,6 @@ def ndcg(probe, gallery=None, *, relevance, k=None, metric="euclidean"):
     ndarray of float64, shape (n_probes,)
         From 0 to 1; NaN for a probe to which nothing is relevant.
 
-    Raises
-    ------
-    ArgumentError
-        If shapes do not fit, a gain is negative or not finite, or `k` is beyond the gallery.
-
     Notes
     -----
     All distances are computed exactly, which takes longer than :func:`evaluate_retrieval`; memory is bounded.

@@ -21,7 +21,7 @@ def evaluate_neighbours(
     Parameters
     ----------
     indices : array_like of int, shape (n_probes, k)
-        For each probe, gallery positions of its neighbours, the nearest first; -1 for none.
+        For each probe, gallery positions of its neighbours, the nearest first and none twice; -1 for none.
     probe_ids, gallery_ids : array_like of int or str
         Identities. Without `gallery_ids` the probes were searched among themselves: a probe in its own list is taken
         out, and the lists tell of ``k - 1`` others.
@@ -36,11 +36,6 @@ def evaluate_neighbours(
     NeighbourResult
         Its `depth` is the length of the shortest list after what was taken out. Ask the index for more neighbours
         (50, say, for cameras that show a person ten times) if that is too little.
-
-    Raises
-    ------
-    ArgumentError
-        If shapes do not fit, a position is not in the gallery or twice in one list, or distances are not in order.
 
     Examples
     --------

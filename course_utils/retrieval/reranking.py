@@ -43,11 +43,6 @@ def k_reciprocal(probe, gallery, *, k1=20, k2=6, original_weight=0.3, metric="eu
         To be given to :func:`evaluate_retrieval` in place of a matrix of distances, with ``metric="precomputed"``.
         The matrix is computed row by row when it is read and never held.
 
-    Raises
-    ------
-    ArgumentError
-        If the features do not fit, or an option is out of bounds.
-
     Notes
     -----
     Memory grows with the number of images times `k1` times `k2`, time with the square of the number of images.

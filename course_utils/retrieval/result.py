@@ -46,11 +46,6 @@ class Measures:
             With ties an expected value. A probe without a match in the gallery misses: it has 0 where that is defined
             (top, precision, MRR), else NaN.
 
-        Raises
-        ------
-        ArgumentError
-            If there is no such measure, `k` is beyond the gallery, or the lists are not long enough to tell.
-
         Notes
         -----
         precision@k divides by `k`, recall@k by `R`, mAP@k by the smaller of the two, so that the best ranking has 1
@@ -82,32 +77,11 @@ class Measures:
             return places.precisions(k) / (total if k is None else np.minimum(total, k))
 
     def mean(self, measure):
-        """Return the mean of a measure over the probes for which it is defined.
-
-        Parameters
-        ----------
-        measure : str
-            As for :meth:`Measures.per_probe`.
-
-        Returns
-        -------
-        float
-            NaN if it is defined for none.
-        """
+        """Return the mean of a measure over the probes for which it is defined; NaN if it is defined for none."""
         return mean_of_valid(self.per_probe(measure))
 
     def measures(self, ks=_SHOWN):
-        """Return the usual measures' means by name.
-
-        Parameters
-        ----------
-        ks : sequence of int
-            List lengths; those beyond the gallery, or beyond the lists, are left out.
-
-        Returns
-        -------
-        dict of str to float
-        """
+        """Return the usual measures' means by name; of the list lengths `ks`, those that the lists have."""
         names = [name for name in _WHOLE if self._is_whole]
         names += [self._named(name, k) for name in _TRUNCATED for k in ks if k <= self.depth]
         return {name: self.mean(name) for name in names}
@@ -126,11 +100,6 @@ class Measures:
         -------
         pandas.DataFrame
             Probes: identity, number of matches, and the measures. Identities: number of probes, and the measures.
-
-        Raises
-        ------
-        ArgumentError
-            If there is no such measure.
         """
         check_choice("by", by, ["probe", "identity"])
         pd = require("pandas", "course")
@@ -259,21 +228,7 @@ class RetrievalResult(Measures):
         return mean_of_valid(self.r_precision)
 
     def top(self, k):
-        """Return the share of probes with a match among the first `k` items; it never falls as `k` grows.
-
-        Parameters
-        ----------
-        k : int
-            How many items to look at, at least 1.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        ArgumentError
-            If `k` is below 1, or beyond a CMC that `max_rank` cut short.
+        """Return the share of probes with a match among the first `k` items, 1 or more; it never falls as `k` grows.
 
         Examples
         --------
@@ -290,20 +245,8 @@ class RetrievalResult(Measures):
     def probe_cmc(self, n_ranks):
         """Return each probe's own CMC, the chance that its first match is at rank `r` or better.
 
-        Parameters
-        ----------
-        n_ranks : int
-            Length of the curves.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_probes, n_ranks)
-            0 or 1, or between them where distances tie. The mean over probes is the CMC.
-
-        Raises
-        ------
-        ArgumentError
-            If `n_ranks` is not a whole number of at least 1.
+        It is an ndarray of float64, shape (n_probes, n_ranks), of 0 and 1, or between them where distances tie. The
+        mean over probes is the CMC.
         """
         n_ranks = check_integer("n_ranks", n_ranks, minimum=1)
         if self.draws:
@@ -344,22 +287,7 @@ class NeighbourResult(Measures):
     __repr__ = __str__ = Measures.__str__
 
     def top(self, k):
-        """Return the share of probes with a match among the first `k` items.
-
-        Parameters
-        ----------
-        k : int
-            At most `depth`.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        ArgumentError
-            If `k` is below 1 or beyond the lists.
-        """
+        """Return the share of probes with a match among the first `k` items, at most `depth`."""
         return self.mean(f"top-{check_integer('k', k, minimum=1, maximum=self.depth)}")
 
 

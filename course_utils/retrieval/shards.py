@@ -60,21 +60,13 @@ def find_matches(probe, gallery, *, probe_ids, gallery_ids, **options):
 
     Parameters
     ----------
-    probe, gallery, probe_ids, gallery_ids
-        As in :func:`evaluate_retrieval`; the gallery is one shard, of any size.
-    **options
-        `probe_cameras`, `gallery_cameras`, `metric`, `protocol`, `junk_id`, `distractor_id` and `conventions` of
-        :func:`evaluate_retrieval`.
+    probe, gallery, probe_ids, gallery_ids, **options
+        As in :func:`evaluate_retrieval`, but for `ties`; the gallery is one shard, of any size.
 
     Returns
     -------
     Matches
         Give those of all shards to :func:`count_shard`.
-
-    Raises
-    ------
-    ArgumentError
-        As :func:`evaluate_retrieval` does.
 
     Examples
     --------
@@ -99,11 +91,6 @@ def count_shard(probe, gallery, *, matches, probe_ids, gallery_ids, **options):
     Returns
     -------
     ShardCounts
-
-    Raises
-    ------
-    ArgumentError
-        As :func:`evaluate_retrieval` does, and if `matches` is not for these probes.
 
     Examples
     --------
@@ -144,7 +131,7 @@ def merge(partials, *, ties="expected", max_rank=None):
     Parameters
     ----------
     partials : sequence of ShardCounts
-        One per shard, in any order.
+        One per shard, in any order, all counted against the same matches.
     ties
         As in :func:`evaluate_retrieval`.
     max_rank : int, optional
@@ -153,11 +140,6 @@ def merge(partials, *, ties="expected", max_rank=None):
     Returns
     -------
     RetrievalResult
-
-    Raises
-    ------
-    ArgumentError
-        If there are no partials, or they were counted against different matches.
 
     Examples
     --------
@@ -211,11 +193,6 @@ def evaluate_on_cluster(
     Returns
     -------
     RetrievalResult
-
-    Raises
-    ------
-    ArgumentError
-        If there are no shards, or as :func:`count_shard` does on a worker.
 
     Examples
     --------

@@ -5,7 +5,8 @@ import zipfile
 
 import pytest
 
-from book_runner import check, execute, plan, site
+from book_runner import execute, plan, site
+from book_runner.check import links
 from course_utils.errors import RunnerError
 
 
@@ -28,11 +29,11 @@ def test_it_unpacks_to_a_site_without_a_dead_link(built, course, tmp_path):
         archive.extractall(tmp_path / "stick")
     folder = tmp_path / "stick" / "deep-vision-measured"
     assert [path.name for path in (tmp_path / "stick").iterdir()] == [folder.name]
-    assert check.check_links(folder) == []
-    assert check.check_external(folder) == []
+    assert links.check_links(folder) == []
+    assert links.check_external(folder) == []
     assert (folder / "notebooks" / "01_one.html").read_bytes() == (built.html / "notebooks/01_one.html").read_bytes()
     (folder / "notebooks" / "01_one.html").unlink()
-    assert check.check_links(folder) != []
+    assert links.check_links(folder) != []
 
 
 def test_the_same_site_is_the_same_file_whenever_it_is_packed(built):

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from book_runner import execute, pages, plan, reference, site
-from book_runner.check import other_numbers
+from book_runner.check.evidence import other_numbers
 from book_runner.project import digest
 from book_runner.reference import keep_references, read_reference
 from course_utils.errors import CourseError

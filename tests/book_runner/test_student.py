@@ -19,7 +19,7 @@ CELLS = [
     ("markdown", EXERCISE, {}),
     ("markdown", "```{solution-start} ex-01-many\n:class: dropdown\n```", {}),
     ("markdown", "The secret is to double it.", {}),
-    ("code", "half = print\ntwice = 2 * n", {"tags": ["solution"]}),
+    ("code", "twice = 2 * n", {"tags": ["solution"], "course": {"answer": "twice"}}),
     ("markdown", "```{solution-end}\n```", {}),
     ("code", "n + 1", {}),
 ]
@@ -111,7 +111,7 @@ def test_an_answer_of_another_kind_asks_for_metadata(make_project, tmp_path):
     cells = [(kind, source.replace("2 * n", "None"), metadata) for kind, source, metadata in CELLS]
     add_exercise(project, cells=cells)
     execute.run_jobs(project, plan.plan(project))
-    with pytest.raises(RunnerError, match="no checkable answer to ex-01-many: none of twice, half is a number"):
+    with pytest.raises(RunnerError, match="no checkable answer to ex-01-many: twice is not a number"):
         student.student_edition(project, tmp_path / "students")
 
 
@@ -132,7 +132,7 @@ def test_metadata_name_the_answer_and_a_change_runs_the_notebook_again(built, tm
 
 def test_what_the_last_line_shows_is_an_answer_too(make_project):
     project = make_project({"01_one": ["n = 21", "_, m = 1, 2"]})
-    add_exercise(project, cells=[*CELLS[:3], ("code", "2 * n", {"tags": ["solution"]}), CELLS[4]])
+    add_exercise(project, cells=[*CELLS[:3], ("code", "2 * n", {"course": {"answer": "_"}}), CELLS[4]])
     execute.run_jobs(project, plan.plan(project))
     executed = nbformat.read(project.executed("quick", "01_one"), as_version=4)
     (note,) = noted(executed["cells"], "answer")
@@ -152,8 +152,7 @@ def test_notes_are_on_no_page(built):
         (lambda cells: cells[:2], "the solution of ex-01-many has no end"),
         (lambda cells: cells[:1], "has no label, or no solution that names its label"),
         (lambda cells: [*cells[:3], cells[4]], "has no code"),
-        (lambda cells: [*cells[:3], ("code", "print = 1 if", {}), cells[4]], "not valid Python"),
-        (lambda cells: [*cells[:3], ("code", "for i in []:\n    pass", {}), cells[4]], "is nowhere"),
+        (lambda cells: [*cells[:3], ("code", "a = 1", {}), cells[4]], "is nowhere"),
         (lambda cells: [*cells[:3], ("code", "a = 1", {"course": {"answer": "a +"}}), cells[4]], "a Python expression"),
         (
             lambda cells: [*cells[:3], ("code", "a = 1", {"course": {"tolerance": "b"}}), cells[4]],

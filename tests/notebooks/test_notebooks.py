@@ -82,7 +82,11 @@ def test_three_exercises_with_solutions(notebook):
 
 def test_exercises_are_graded_and_have_an_answer_that_can_be_checked(notebook):
     # Reading them raises an error for an exercise whose answer is nowhere.
-    levels = [exercise.level for exercise in answers.exercises(notebook, notebook["name"])]
+    # How hard it is: the number of stars that its text begins with.
+    levels = [
+        len(exercise.text) - len(exercise.text.lstrip("★"))
+        for exercise in answers.exercises(notebook, notebook["name"])
+    ]
     assert levels == sorted(levels)
     assert set(levels) == {1, 2, 3}
 

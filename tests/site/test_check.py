@@ -2,7 +2,7 @@
 
 import pytest
 
-from book_runner.check import check_external, check_links, check_outputs, check_pages, check_site, check_weight
+from book_runner.check.links import check_external, check_links, check_outputs, check_pages, check_site, check_weight
 from course_utils.errors import RunnerError
 
 INDEX = '<meta http-equiv="Refresh" content="0; url=book/intro.html" />'

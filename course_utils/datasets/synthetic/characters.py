@@ -10,8 +10,6 @@ from course_utils.datasets.synthetic.strokes import pen_curve, read_strokes
 
 __all__ = ["characters", "kuzushiji_like"]
 
-KANA_NAMES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
-
 _SIZE = 105
 _ALPHABET = 20
 _KANA_SEED = 20181204

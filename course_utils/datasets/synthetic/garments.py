@@ -9,11 +9,6 @@ from course_utils.datasets.synthetic.silhouettes import DARK, LIGHT, SECOND, SHA
 
 __all__ = ["garments"]
 
-GARMENT_NAMES = (
-    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
-    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
-)
-
 _SIZE = 28
 _STORED = 56
 _CUTS = 80
@@ -54,66 +49,56 @@ _DRESS = (
     _NECK,
 )
 _LEG = Part("-6,0 30,0 36,42 28,190 8,190 5,62 -6,58", both=True)
-_SHOE = Part("-98,112 -100,90 -76,76 -20,66 20,46 60,50 95,44 100,84 97,112")
-_SOLE = Part("-100,104 100,100 100,124 -92,124", LIGHT)
-_LACES = tuple(
-    Part(f"{x},{y} {x + 22},{y + 12}", DARK, width=4, chance=0.7) for x, y in ((-28, 72), (-10, 62), (8, 52))
+_SHOE = (
+    Part("-98,112 -100,90 -76,76 -20,66 20,46 60,50 95,44 100,84 97,112"),
+    Part("-100,104 100,100 100,124 -92,124", LIGHT),
+    *(Part(f"{x},{y} {x + 22},{y + 12}", DARK, width=4, chance=0.7) for x, y in ((-28, 72), (-10, 62), (8, 52))),
+    Part("20,60 30,20 92,18 98,60", chance=0.4),
+    Part("0,100 30,60", SECOND, width=10, chance=0.5),
 )
-_STRIPE = Part("0,100 30,60", SECOND, width=10, chance=0.5)
-_FLAT = Part("-100,112 0,116 100,110 100,132 -100,132", LIGHT)
-_HEELED = (
-    Part("-100,118 -30,116 50,58 100,52 100,66 60,72 -22,132 -100,132", LIGHT),
-    Part("82,60 100,60 96,132 86,132", chance=0.8),
-)
-_BOOT = Part("-98,140 -100,120 -70,104 -8,88 4,56 4,0 90,-2 92,60 98,140")
-_HIGH_BOOT = Part("-98,140 -100,122 -70,106 -8,80 6,46 8,-10 90,-14 92,50 100,98 46,110 -20,142")
-_BOOT_TRIM = (
+_BOOT = (
+    Part("-98,140 -100,120 -70,104 -8,88 4,56 4,0 90,-2 92,60 98,140"),
+    Part("-100,136 100,136", LIGHT, width=10, chance=0.5),
+    Part("72,98 100,94 96,142 84,142", chance=0.5),
     Part("4,8 90,8", LIGHT, width=16, chance=0.35),
     Part("50,0 56,80", DARK, width=5, chance=0.5),
-    *(Part(f"{x},{y} {x + 24},{y + 10}", DARK, width=4, chance=0.4) for x, y in ((-8, 72), (2, 54), (4, 36))),
 )
 _BAG = (
     Part("-82,60 82,60 86,150 -86,150"),
+    Part("-45,62 -40,10 0,-8 40,10 45,62", width=9, chance=0.7),
     Part("-82,92 0,104 82,92", DARK, width=4, chance=0.5),
     Part("-6,104 6,104", SECOND, width=14, chance=0.5),
     Part("-82,66 82,66", LIGHT, width=14, chance=0.4),
-    Part("56,62 54,148", DARK, width=6, both=True, chance=0.35),
 )
 
 _VIEWS = (
-    ((*_TOP, _SHORT, _print(0.45)), (*_TOP, _SHORT, _print(0.45)), (_BODY, _NECK, _print(0.3), _HEM)),
+    ((*_TOP, _SHORT, _print(0.4)),),
     ((_LEG, Part("-30,8 30,8", DARK, width=5), Part("0,6 0,58", DARK, width=3), _FOLD),),
     ((*_TOP, _LONG, _CUFFS, _print(0.3), _collar(0.12), *_front(0.06)),),
-    (
-        _DRESS,
-        (*_DRESS, Part("26,4 36,8 58,44 40,52 26,30", both=True)),
-        (*_DRESS, Part("26,4 36,8 60,110 46,114 26,36", both=True)),
-    ),
+    (_DRESS, (*_DRESS, Part("26,4 36,8 58,44 40,52 26,30", both=True))),
     (
         (_COAT, _LONG, _SEAMS, _CUFFS, _collar(0.6), *_front(0.8)),
         (_BODY, _LONG, _SEAMS, _CUFFS, _collar(0.6), *_front(0.8)),
     ),
     (
-        (_FLAT, Part("-70,114 -46,84 -8,114", width=14), Part("10,112 40,72 96,76 96,112", width=10, chance=0.7)),
-        (_FLAT, Part("-80,112 -40,72 -10,112", width=12), Part("-40,80 30,76 40,112", width=12)),
-        (*_HEELED, Part("-84,118 -52,86 -20,112", width=12), Part("30,68 40,14 94,16 96,54", width=9, chance=0.7)),
+        (
+            Part("-100,112 0,116 100,110 100,132 -100,132", LIGHT),
+            Part("-70,114 -46,84 -8,114", width=14),
+            Part("10,112 40,72 96,76 96,112", width=10, chance=0.7),
+        ),
+        (
+            Part("-100,118 -30,116 50,58 100,52 100,66 60,72 -22,132 -100,132", LIGHT),
+            Part("82,60 100,60 96,132 86,132", chance=0.8),
+            Part("-84,118 -52,86 -20,112", width=12),
+        ),
     ),
     (
         (*_TOP, _LONG, _CUFFS, _collar(0.6), *_front(0.8)),
         (*_TOP, _SHORT, _collar(0.6), *_front(0.8), _print(0.1)),
     ),
-    (
-        (_SHOE, _SOLE, *_LACES, _STRIPE),
-        (_SHOE, _SOLE, *_LACES, Part("20,60 30,20 92,18 98,60", chance=0.8), _STRIPE),
-    ),
-    (
-        (*_BAG, Part("-45,62 -40,10 0,-8 40,10 45,62", width=9)),
-        (*_BAG, Part("-72,62 0,34 72,62", width=8, chance=0.5)),
-    ),
-    (
-        (_BOOT, Part("-100,136 100,136", LIGHT, width=10), *_BOOT_TRIM),
-        (_HIGH_BOOT, Part("72,98 100,94 96,142 84,142"), *_BOOT_TRIM),
-    ),
+    (_SHOE,),
+    (_BAG,),
+    (_BOOT,),
 )
 
 

@@ -416,12 +416,6 @@ def pedestrians(ids, cameras, *, seed, rng):
     ndarray of uint8, shape (n, 128, 64, 3)
         RGB.
 
-    Raises
-    ------
-    ArgumentError
-        If `ids` or `cameras` is not a 1-D integer array without negative values, their lengths differ, `seed` is not
-        a whole number of at least 0, or `rng` not a generator.
-
     Examples
     --------
     >>> pedestrians([5, 5], [1, 2], seed=0, rng=np.random.default_rng(0)).shape

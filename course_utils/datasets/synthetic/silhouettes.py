@@ -12,7 +12,7 @@ import numpy as np
 from course_utils.datasets.synthetic.drawing import crop_square
 from course_utils.datasets.synthetic.strokes import read_strokes
 
-__all__ = ["DARK", "LIGHT", "SECOND", "SHAPE", "Part", "cut_atlas"]
+__all__ = ["DARK", "LIGHT", "SECOND", "SHAPE", "cut_atlas"]
 
 SHAPE, DARK, LIGHT, SECOND = range(4)
 """Grey layers of a cut: the whole shape; dark parts, light parts, and parts of a second colour."""
@@ -23,52 +23,20 @@ _UNIT = 70
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A polygon with rounded corners, or a line.
+    """A polygon with rounded corners, or a line."""
 
-    Attributes
-    ----------
-    points : str
-        Points ``x,y`` in hundredths, x to the right of the middle and y down, as in ``"0,0 50,-20 100,0"``.
-    layer : int
-        What the part is painted on, besides the shape.
-    width : int
-        Of a line, in hundredths; 0 fills the polygon.
-    both : bool
-        Whether its mirror image left of x = 0 is painted too.
-    chance : float
-        Probability that a cut has it.
-
-    Examples
-    --------
-    >>> wheels = Part("50,20 70,0 90,20 70,40", DARK, both=True)
-    """
-
-    points: str
-    layer: int = SHAPE
-    width: int = 0
-    both: bool = False
-    chance: float = 1.0
+    points: str  # ``x,y`` in hundredths, x to the right of the middle and y down
+    layer: int = SHAPE  # what the part is painted on, besides the shape
+    width: int = 0  # of a line, in hundredths; 0 fills the polygon
+    both: bool = False  # whether its mirror image left of x = 0 is painted too
+    chance: float = 1.0  # probability that a cut has it
 
 
 def cut_atlas(views, *, n_cuts, size, seed, jitter=0.03, bend=0.05):
-    """Cut `n_cuts` silhouettes of each class.
+    """Cut `n_cuts` silhouettes of each class: uint8, shape (len(views) * n_cuts, size, size, 4).
 
-    Parameters
-    ----------
-    views : sequence of sequence of tuple of Part
-        The views of each class; every cut takes one of them.
-    n_cuts : int
-        Cuts for each class.
-    size : int
-        Side of a cut in pixels.
-    seed : int
-        Source of all randomness.
-    jitter, bend : float
-        Standard deviations of each point's own move, and of the waves that move all points.
-
-    Returns
-    -------
-    ndarray of uint8, shape (len(views) * n_cuts, size, size, 4)
+    `views` holds the views of each class, tuples of parts; every cut takes one of them. `jitter` and `bend` are the
+    standard deviations of each point's own move, and of the waves that move all points.
 
     Examples
     --------

@@ -11,18 +11,7 @@ import numpy as np
 
 from course_utils.datasets.synthetic.drawing import affine, draw_labelled, one_each, warp
 
-__all__ = [
-    "DIGITS",
-    "decode_distance",
-    "distance_map",
-    "encode_distance",
-    "pen_curve",
-    "plain_digits",
-    "read_strokes",
-    "vary_strokes",
-]
-
-DIGIT_NAMES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+__all__ = ["DIGITS", "distance_map", "pen_curve", "plain_digits", "read_strokes"]
 
 GLYPH_SIZE = 64
 GLYPH_HEIGHT = 44
@@ -130,11 +119,6 @@ def vary_strokes(strokes, rng, *, jitter, join=0.0):
 
     `strokes` are as in `DIGITS`. Each point moves by a normal `jitter`, in glyph heights; with the probability `join`
     the pen stays down, and a stroke runs into the next one.
-
-    Examples
-    --------
-    >>> [len(curve) for curve in vary_strokes(DIGITS[1][0], np.random.default_rng(0), jitter=0.02)]
-    [11]
     """
     moved = []
     for stroke in strokes:
@@ -180,13 +164,7 @@ def distance_map(curves, widths, *, by_mass=False):
 
 
 def encode_distance(ink):
-    """Turn a mask of twice the stored size (0 is paper) into a distance map: 128 on the edge, more inside.
-
-    Examples
-    --------
-    >>> encode_distance(np.zeros((128, 128), dtype=np.uint8)).shape
-    (64, 64)
-    """
+    """Turn a mask of twice the stored size (0 is paper) into a distance map: 128 on the edge, more inside."""
     inside = cv2.distanceTransform(np.uint8(ink > 127), cv2.DIST_L2, 5)
     outside = cv2.distanceTransform(np.uint8(ink <= 127), cv2.DIST_L2, 5)
     signed = cv2.resize(inside - outside, (GLYPH_SIZE, GLYPH_SIZE), interpolation=cv2.INTER_AREA) / _OVERSAMPLE
@@ -197,11 +175,6 @@ def decode_distance(warped, scale):
     """Read distances in target pixels back from warped maps (n, h, w): float32, positive inside the ink.
 
     `scale`, shape (n,), says how many target pixels a pixel of the stored map makes.
-
-    Examples
-    --------
-    >>> decode_distance(np.full((1, 1, 1), 144, dtype=np.uint8), np.array([0.5]))
-    array([[[1.]]], dtype=float32)
     """
     return (warped.astype(np.float32) - 128) * one_each(scale / _LEVELS)
 
@@ -262,11 +235,6 @@ def plain_digits(labels, *, rng):
     Returns
     -------
     ndarray of uint8, shape (n, 28, 28, 1)
-
-    Raises
-    ------
-    ArgumentError
-        If `labels` is not a 1-D integer array of values 0 to 9, or `rng` not a generator.
 
     Examples
     --------

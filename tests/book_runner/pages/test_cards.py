@@ -109,7 +109,7 @@ def test_the_kept_cards_are_whole_small_and_of_this_catalog():
         assert set(read_json(folder / f"{name}.json")) == {"counts", "fingerprint", "line", "picture", "shape"}
         assert pixels(picture).std() > 10
     assert sum(path.stat().st_size for path in folder.iterdir()) < 1_500_000
-    assert cards._kept(Project(ROOT)) == folder
+    assert Project(ROOT).kept("cards") == folder
 
 
 def test_the_kept_cards_are_those_of_the_files_that_the_full_run_read():

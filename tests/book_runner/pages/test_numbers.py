@@ -8,8 +8,9 @@ import sys
 import nbformat
 import pytest
 
-from book_runner import check, execute, plan, site
-from book_runner.pages.numbers import as_shown
+from book_runner import execute, plan, site
+from book_runner.check import verify_site
+from book_runner.check.links import check_links
 from book_runner.project import read_json
 from course_utils import results
 from course_utils.errors import RunnerError
@@ -76,7 +77,7 @@ def test_a_number_leads_to_its_cell_and_says_where_it_comes_from(built):
     # In a link, and in the list of contents, a number is text: no link holds another.
     assert '<a class="reference internal" href="#a-share">here 101770</a>' in page
     assert re.search(r'<a class="[^"]*nav-link" href="#a-share-of-14-3">A share of 14.3%</a>', page)
-    assert check.check_links(built.html) == []
+    assert check_links(built.html) == []
 
 
 def test_the_facts_of_the_panel_stand_in_the_page_once(built):
@@ -101,7 +102,7 @@ def test_the_facts_of_the_panel_stand_in_the_page_once(built):
     # What only the runner reads is in the copy of the notebook and not on the page.
     assert "papermill.record" not in page
     assert site.build_site(built) is False
-    assert check.verify_site(built.html) == ([], 6, 1)
+    assert verify_site(built.html) == ([], 6, 1)
 
 
 def test_a_reported_number_leads_to_its_row_in_the_ledger(make_project):
@@ -161,9 +162,3 @@ def test_elsewhere_a_number_is_text(built, tmp_path, builder):
     (path,) = (each for pattern in ("notebooks/01_one.txt", "*.tex") for each in (tmp_path / "out").glob(pattern))
     text = " ".join(path.read_text().replace("\\sphinxhyphen{}", "-").split())
     assert "It has 101,770 parts, +0.143 of them red; -0.5, Shirt" in text
-
-
-def test_a_value_is_written_as_python_formats_it():
-    assert [as_shown(0.5, ".0%"), as_shown(1234567, ","), as_shown(3), as_shown([1, 2])] == [
-        "50%", "1,234,567", "3", "[1, 2]",
-    ]  # fmt: skip

@@ -106,12 +106,12 @@ def test_house_digits_are_lighter_or_darker_than_their_wall():
 # of each kind. When one of these moves, VERSION has to move with it, or results that were kept for the old images will
 # be taken for results on the new ones. The tolerance leaves room for other releases of OpenCV and NumPy.
 EXPECTED = {
-    "4": {
+    "5": {
         "characters": [226.4, 80.5, 7.1, 0.0],
-        "garments": [63.3, 79.2, 17.1, 0.0],
+        "garments": [60.2, 77.3, 15.6, 0.0],
         "house_digits": [127.8, 62.8, 8.9, 21.5],
         "kuzushiji_like": [37.9, 79.1, 26.6, 0.0],
-        "objects": [122.6, 59.1, 12.1, 36.8],
+        "objects": [123.6, 59.3, 11.6, 36.8],
         "pedestrians": [113.2, 42.8, 6.4, 29.1],
         "plain_digits": [35.2, 79.4, 19.2, 0.0],
         "products": [138.7, 64.8, 5.0, 66.0],
