@@ -1,0 +1,8 @@
+"""Widgets: what a chapter shows, to be touched in the page by mouse, finger and keyboard; no kernel, no network.
+
+Each function returns a :class:`Widget`, which a notebook displays and the book's site shows.
+"""
+
+from course_utils.interactive.widget import NAMES, Widget, assets, pack, sprite, take_apart
+
+__all__ = ["NAMES", "Widget", "assets", "pack", "sprite", "take_apart"]

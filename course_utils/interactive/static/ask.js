@@ -1,0 +1,2 @@
+/* Ask a network. */
+"use strict";

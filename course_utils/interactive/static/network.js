@@ -1,0 +1,2 @@
+/* The forward pass. */
+"use strict";
