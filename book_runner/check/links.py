@@ -147,6 +147,9 @@ class _Page(html.parser.HTMLParser):
         if {"output", "traceback"} <= set(classes) and not self._may_fail:
             self.error_lines.append(self.getpos()[0])
         self.anchors.update(value for name, value in attributes.items() if name == "id" or (tag, name) == ("a", "name"))
+        # The data of a widget are fetched when it comes into view.
+        if "data-course-src" in attributes:
+            self._note(tag, attributes["data-course-src"], fetched=False)
         for name, value in attributes.items():
             if (tag, name) in _RESOURCES or (tag, name) == ("a", "href"):
                 self._note(tag, value, fetched=tag != "a" and not self._is_silent(tag, attributes))
