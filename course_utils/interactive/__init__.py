@@ -3,6 +3,7 @@
 Each function returns a :class:`Widget`, which a notebook displays and the book's site shows.
 """
 
+from course_utils.interactive.kernel import kernel_playground
 from course_utils.interactive.widget import NAMES, Widget, assets, pack, sprite, take_apart
 
-__all__ = ["NAMES", "Widget", "assets", "pack", "sprite", "take_apart"]
+__all__ = ["NAMES", "Widget", "assets", "kernel_playground", "pack", "sprite", "take_apart"]

@@ -155,7 +155,7 @@ if (!window.course) {
 
     /** Make an element of a drawing, as `element` does. */
     function svg(tag, attributes = {}, ...children) {
-      const made = document.createElementNS("http" + "://www.w3.org/2000/svg", tag);
+      const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
       for (const [name, value] of Object.entries(attributes)) if (value != null) made.setAttribute(name, value);
       made.append(...children);
       return made;
@@ -239,8 +239,8 @@ if (!window.course) {
         element("tbody", {}, ...names.map((name, i) => probabilityBar(name, shares[i], { strong: i === best }))));
     }
 
-    return { arrowKeys, button, choice, data, element, image, number, paint, percent, pictureButtons, pixels, probabilityBar,
-      probabilityBars, sprite, start, svg, uniqueId, unpack, widget };
+    return { arrowKeys, button, choice, data, element, image, number, paint, percent, pictureButtons, pixels,
+      probabilityBar, probabilityBars, sprite, start, svg, uniqueId, unpack, widget };
   })();
   window.course.start();
 }
