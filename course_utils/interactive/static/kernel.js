@@ -159,7 +159,8 @@
         move([((event.clientY - top) / height) * canvas.height, ((event.clientX - left) / width) * canvas.width]);
       };
       // A mouse is followed as it hovers; a finger after a tap, or as it moves sideways, so that the page can scroll.
-      box.addEventListener("pointermove", (event) => (event.pointerType !== "touch" || event.pressure) && follow(event));
+      box.addEventListener("pointermove",
+        (event) => (event.pointerType !== "touch" || event.pressure) && follow(event));
       box.addEventListener("pointerdown", follow);
       const caption = element("h3");
       return { whole: element("div", {}, caption, box), box, canvas, marks, caption };
@@ -216,8 +217,8 @@
       output.caption.textContent = `Result, ${result.shape[0]} × ${result.shape[1]}`;
       const [least, most] = SHOWN[WAYS[2]](result.values);
       const total = weights().reduce((a, b) => a + b, 0);
-      range.textContent = `The weights sum to ${show(Number(total.toFixed(6)))}. The result runs from ${show(least)} to `
-        + `${show(most)}.`;
+      range.textContent = `The weights sum to ${show(Number(total.toFixed(6)))}. `
+        + `The result runs from ${show(least)} to ${show(most)}.`;
       same.disabled = spanOf(at.side, dilation) % 2 === 0;
       for (const { canvas, marks } of [input, output])
         marks.setAttribute("viewBox", `0 0 ${canvas.width} ${canvas.height}`);
@@ -228,8 +229,10 @@
       const [row, column] = at.place, { stride, dilation } = at.how;
       const corner = [row * stride, column * stride], span = spanOf(at.side, dilation);
       const rectangle = (x, y, side, name) => svg("rect", { x, y, width: side, height: side, class: name });
-      const taken = dilation === 1 ? [] : Array.from({ length: at.side ** 2 }, (_, i) =>
-        rectangle(corner[1] + (i % at.side) * dilation, corner[0] + Math.floor(i / at.side) * dilation, 1, "kernel-taken"));
+      const taken = dilation === 1 ? [] : Array.from({ length: at.side ** 2 }, (_, i) => {
+        const [down, across] = [Math.floor(i / at.side), i % at.side];
+        return rectangle(corner[1] + across * dilation, corner[0] + down * dilation, 1, "kernel-taken");
+      });
       input.marks.replaceChildren(...taken, ...["kernel-under", "kernel-over"].map((name) =>
         rectangle(corner[1], corner[0], span, name)));
       // One pixel is hard to see: its frame stands around it.
@@ -249,9 +252,9 @@
           table(`products, sum ${show(sum, 5)}`, part(products)));
       }));
       const sumsOf = parts.map((part) => part(products).reduce((a, b) => a + b, 0));
-      sums.replaceChildren(`Row ${row}, column ${column} of the result: `
-        + (channels === 1 ? "the products sum to " : `${sumsOf.map((sum) => show(sum, 5)).join(" + ")}, red + green + blue, is `),
-      element("strong", {}, show(value, 5)), ".");
+      const whence = channels === 1 ? "the products sum to "
+        : `${sumsOf.map((sum) => show(sum, 5)).join(" + ")}, red + green + blue, is `;
+      sums.replaceChildren(`Row ${row}, column ${column} of the result: ${whence}`, element("strong", {}, show(value, 5)), ".");
     }
 
     const sign = (text) => element("span", { class: "kernel-sign" }, text);
