@@ -3,6 +3,7 @@
 Each function returns a :class:`Widget`, which a notebook displays and the book's site shows.
 """
 
+from course_utils.interactive.network import LAYERS, export
 from course_utils.interactive.widget import NAMES, Widget, assets, pack, sprite, take_apart
 
-__all__ = ["NAMES", "Widget", "assets", "pack", "sprite", "take_apart"]
+__all__ = ["LAYERS", "NAMES", "Widget", "assets", "export", "pack", "sprite", "take_apart"]
