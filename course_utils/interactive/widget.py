@@ -252,3 +252,11 @@ def sprite(images, *, kind="png", quality=85):
     return {
         "image": uri, "count": count, "columns": columns, "width": width, "height": height, "channels": channels
     }  # fmt: skip
+
+
+def drawn(figure):
+    """Give a Matplotlib figure as the bytes of a PNG file and close it; a notebook would show it once more."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=100)
+    require("matplotlib.pyplot", "course").close(figure)
+    return content.getvalue()

@@ -153,6 +153,42 @@ if (!window.course) {
       return made;
     }
 
+    /** Make an element of a drawing, as `element` does. */
+    function svg(tag, attributes = {}, ...children) {
+      const made = document.createElementNS("http" + "://www.w3.org/2000/svg", tag);
+      for (const [name, value] of Object.entries(attributes)) if (value != null) made.setAttribute(name, value);
+      made.append(...children);
+      return made;
+    }
+
+    /** Make many buttons one stop of the Tab key, in which the arrow keys go to the nearest one in their direction. */
+    function arrowKeys(box) {
+      const all = () => [...box.querySelectorAll("button")];
+      const only = (chosen) => all().forEach((each) => { each.tabIndex = each === chosen ? 0 : -1; });
+      const away = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+      const middle = (each) => {
+        const { left, top, width, height } = each.getBoundingClientRect();
+        return [left + width / 2, top + height / 2];
+      };
+      box.addEventListener("focusin", ({ target }) => target.matches("button") && only(target));
+      box.addEventListener("keydown", (event) => {
+        const [across, down] = away[event.key] ?? [];
+        if (across === undefined) return;
+        event.preventDefault();
+        const [x, y] = middle(event.target);
+        let nearest = null, least = Infinity;
+        for (const each of all()) {
+          const [dx, dy] = middle(each).map((place, i) => place - [x, y][i]);
+          const ahead = dx * across + dy * down, aside = Math.abs(dx * down + dy * across);
+          // What lies in another direction is further away than all that lies in this one.
+          if (ahead > 1 && ahead + 20 * aside < least) [nearest, least] = [each, ahead + 20 * aside];
+        }
+        nearest?.focus();
+      });
+      only(all()[0]);
+      return box;
+    }
+
     let ids = 0;
     /** An id that no other element has. */
     const uniqueId = (prefix = "course") => `${prefix}-${++ids}`;
@@ -203,8 +239,8 @@ if (!window.course) {
         element("tbody", {}, ...names.map((name, i) => probabilityBar(name, shares[i], { strong: i === best }))));
     }
 
-    return { button, choice, data, element, image, number, paint, percent, pictureButtons, pixels, probabilityBar,
-      probabilityBars, sprite, start, uniqueId, unpack, widget };
+    return { arrowKeys, button, choice, data, element, image, number, paint, percent, pictureButtons, pixels, probabilityBar,
+      probabilityBars, sprite, start, svg, uniqueId, unpack, widget };
   })();
   window.course.start();
 }
