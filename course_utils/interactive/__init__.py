@@ -4,6 +4,7 @@ Each function returns a :class:`Widget`, which a notebook displays and the book'
 """
 
 from course_utils.interactive.kernel import kernel_playground
+from course_utils.interactive.network import LAYERS, export
 from course_utils.interactive.widget import NAMES, Widget, assets, pack, sprite, take_apart
 
-__all__ = ["NAMES", "Widget", "assets", "kernel_playground", "pack", "sprite", "take_apart"]
+__all__ = ["LAYERS", "NAMES", "Widget", "assets", "export", "kernel_playground", "pack", "sprite", "take_apart"]

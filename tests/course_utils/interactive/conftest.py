@@ -2,6 +2,8 @@
 
 import pytest
 
+from course_utils.interactive import assets
+
 PHONE = {"width": 390, "height": 844, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 PAGE = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
 
@@ -21,5 +23,18 @@ def show(watch, tmp_path):
         if wait:
             watched.page.wait_for_selector("figure[data-course-started]")
         return watched
+
+    return open_page
+
+
+@pytest.fixture
+def programs(watch):
+    """Open an empty page with some of the programs: ``programs("core.js", "network.js")``."""
+
+    def open_page(*names):
+        page = watch().open("about:blank")
+        for name in names:
+            page.add_script_tag(content=assets()[name].decode())
+        return page
 
     return open_page
