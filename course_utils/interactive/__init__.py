@@ -3,8 +3,21 @@
 Each function returns a :class:`Widget`, which a notebook displays and the book's site shows.
 """
 
+from course_utils.interactive.confusion import confusion_explorer
+from course_utils.interactive.descent import descent_toy
 from course_utils.interactive.kernel import kernel_playground
 from course_utils.interactive.network import LAYERS, export
 from course_utils.interactive.widget import NAMES, Widget, assets, pack, sprite, take_apart
 
-__all__ = ["LAYERS", "NAMES", "Widget", "assets", "export", "kernel_playground", "pack", "sprite", "take_apart"]
+__all__ = [
+    "LAYERS",
+    "NAMES",
+    "Widget",
+    "assets",
+    "descent_toy",
+    "export",
+    "kernel_playground",
+    "pack",
+    "sprite",
+    "take_apart",
+]

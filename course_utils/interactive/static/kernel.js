@@ -254,7 +254,8 @@
       const sumsOf = parts.map((part) => part(products).reduce((a, b) => a + b, 0));
       const whence = channels === 1 ? "the products sum to "
         : `${sumsOf.map((sum) => show(sum, 5)).join(" + ")}, red + green + blue, is `;
-      sums.replaceChildren(`Row ${row}, column ${column} of the result: ${whence}`, element("strong", {}, show(value, 5)), ".");
+      sums.replaceChildren(`Row ${row}, column ${column} of the result: ${whence}`,
+        element("strong", {}, show(value, 5)), ".");
     }
 
     const sign = (text) => element("span", { class: "kernel-sign" }, text);
