@@ -5,6 +5,7 @@ Each function returns a :class:`Widget`, which a notebook displays and the book'
 
 from course_utils.interactive.confusion import confusion_explorer
 from course_utils.interactive.descent import descent_toy
+from course_utils.interactive.gallery import ranked_galleries
 from course_utils.interactive.kernel import kernel_playground
 from course_utils.interactive.network import LAYERS, export
 from course_utils.interactive.widget import NAMES, Widget, assets, pack, sprite, take_apart
@@ -14,10 +15,12 @@ __all__ = [
     "NAMES",
     "Widget",
     "assets",
+    "confusion_explorer",
     "descent_toy",
     "export",
     "kernel_playground",
     "pack",
+    "ranked_galleries",
     "sprite",
     "take_apart",
 ]

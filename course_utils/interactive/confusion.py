@@ -48,7 +48,9 @@ def confusion_explorer(reports, images, *, limit=_MOST):
     named = {str(name): [each] if hasattr(each, "labels") else list(each) for name, each in dict(reports).items()}
     runs = [run for model in named.values() for run in model]
     if not all(named.values()) or not runs:
-        raise ArgumentError(f"reports holds {({name: len(each) for name, each in named.items()})}; each needs a report")
+        raise ArgumentError(
+            f"reports holds { ({name: len(each) for name, each in named.items()}) }; each needs a report"
+        )
     first, images = runs[0], np.asarray(images)
     if any(run.class_names != first.class_names or not np.array_equal(run.labels, first.labels) for run in runs):
         raise ArgumentError("reports are about different pictures or classes; they must be about the same")

@@ -62,7 +62,8 @@ course.widget("confusion", async (root, data) => {
       + (whole ? `, ${percent(count / whole)}` : "");
     const all = count === 1 ? "The one picture" : `All ${count} pictures`;
     const part = `${found.length} of these ${count} pictures are on this page`;
-    kept.textContent = !count ? "" : (found.length < count ? part : all) + (sure ? ", the most confident answer first." : "; this model gives no probabilities.");
+    kept.textContent = !count ? "" : (found.length < count ? part : all)
+      + (sure ? ", the most confident answer first." : "; this model gives no probabilities.");
     detail.textContent = found.length ? "Choose a picture: what does each model say about it?" : "";
     const name = (k) => `true: ${classes[i]}, answer: ${classes[j]}${sure ? `, ${percent(sure[k])}` : ""}`;
     const { row } = course.pictureButtons(found.map(pictures.canvas), found.map(name), (place) => ask(found[place]));
