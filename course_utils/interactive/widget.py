@@ -24,7 +24,7 @@ NAMES = ("ask", "confusion", "descent", "gallery", "kernel", "layers")
 """The kinds of widgets; each has its program, ``static/NAME.js``."""
 
 _ON_NETWORKS = {"ask", "layers"}
-_DTYPES = ("float16", "float32", "int32", "uint16", "uint8")
+_DTYPES = ("float16", "float32", "int32", "int8", "uint16", "uint8")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _WHOLE = re.compile(
     r'(<figure class="course-widget" data-course-widget="\w+")(>.*?)'
@@ -165,7 +165,7 @@ def pack(array, dtype):
     ----------
     array : array_like of real numbers
         Any shape; all finite.
-    dtype : {"float16", "float32", "int32", "uint16", "uint8"}
+    dtype : {"float16", "float32", "int32", "int8", "uint16", "uint8"}
         What each number is stored as, little-endian.
 
     Returns

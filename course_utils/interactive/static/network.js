@@ -144,8 +144,14 @@
 
   /** A network: `run(values)` gives what each step gave, `predict(values)` the probabilities of the classes. */
   window.course.network ??= ({ input, parameters, steps }) => {
-    const unpacked = steps.map((step) => Object.fromEntries(
-      Object.entries(step).map(([name, value]) => [name, value?.base64 ? window.course.unpack(value) : value])));
+    const unpacked = steps.map((step) => {
+      const made = Object.fromEntries(
+        Object.entries(step).map(([name, value]) => [name, value?.base64 ? window.course.unpack(value) : value]));
+      // Whole multiples of a unit, one for each filter.
+      if (made.unit) made.kernel.values = Float32Array.from(made.kernel.values,
+        (weight, i) => weight * made.unit.values[i % made.unit.values.length]);
+      return made;
+    });
 
     function run(values) {
       const made = [];

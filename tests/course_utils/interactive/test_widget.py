@@ -155,6 +155,7 @@ def test_the_program_unpacks_what_python_packed(show):
         "float16": np.concatenate([halves[np.isfinite(halves)], np.float16([0, 6e-8, 65504, -1e-5])]),
         "float32": rng.normal(size=(3, 4)).astype("float32"),
         "int32": rng.integers(-(2**31), 2**31, 9),
+        "int8": rng.integers(-128, 128, 9),
         "uint16": rng.integers(0, 2**16, 9),
         "uint8": rng.integers(0, 256, (2, 2, 2)),
     }
