@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from book_runner import check, dask, execute, pages, pdf, plan, reference, site, student
+from book_runner import check, dask, execute, pages, pdf, plan, reference, site, student, widgets
 from book_runner.project import cores, find_project
 from course_utils import datasets
 from course_utils.errors import CourseError
@@ -204,6 +204,24 @@ def reference_command(context, only, cards):
     for name, why in left.items():
         click.echo(f"not kept: {name}: {why}")
     context.exit(1 if left else 0)
+
+
+@main.command("widgets")
+@_only_option
+@click.pass_context
+def widgets_command(context, only):
+    """Make the widgets of chapters again from the weights that are kept, without their full run."""
+    project, failed = find_project(), False
+    with execute.build_lock(project):
+        for job in plan.plan(project, "full", only):
+            try:
+                made = widgets.make_widgets(project, job.name)
+                reference.keep_widgets(project, job.name, made)
+                click.echo(f"{job.name}: {', '.join(made)}")
+            except CourseError as error:
+                failed = True
+                click.echo(f"{job.name}: not made: {error}")
+    context.exit(int(failed))
 
 
 @main.command()

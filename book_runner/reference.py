@@ -22,10 +22,11 @@ from book_runner import plan
 from book_runner.answers import NOTE_TAG
 from book_runner.pictures import compressed
 from book_runner.project import digest, read_json, read_notebook, read_record, record_validator, write_text
+from book_runner.widgets import FOLDER, widget_cells, widgets_of, write_widgets
 from course_utils import projector
 from course_utils.errors import RunnerError
 
-__all__ = ["Reference", "keep_references", "kept_cards", "lay_out", "model_cards", "read_reference"]
+__all__ = ["Reference", "keep_references", "keep_widgets", "kept_cards", "lay_out", "model_cards", "read_reference"]
 
 LARGEST_FILE, LARGEST_WHOLE = 4_000_000, 30_000_000
 """Bytes that one kept file, and all of them together, may have."""
@@ -70,6 +71,34 @@ def keep_references(project, only=()):
     return left
 
 
+def keep_widgets(project, name, widgets):
+    """Keep the widgets that :func:`book_runner.widgets.make_widgets` made, beside what else is kept of their chapter.
+
+    Raises
+    ------
+    RunnerError
+        If they are too large; what was kept before stays.
+    """
+    folder, record = project.kept(name), read_record(project.reference(name))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder.parent))
+    try:
+        if folder.is_dir():
+            shutil.copytree(folder, draft, dirs_exist_ok=True)
+        draft.chmod(0o755)
+        write_widgets(draft, widgets)
+        files = _files(draft)
+        _check_sizes(project, name, draft, files)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    if record is not None:
+        others = {file: checksum for file, checksum in record.get("files", {}).items() if not _is_widget(file)}
+        new = {file: digest((folder / file).read_bytes()) for file in files if _is_widget(file)}
+        _write_record(project, record | {"files": others | new})
+
+
 def read_reference(project, name):
     """Read what is kept of a chapter's full run, and say why pages cannot show it where they cannot."""
     path, folder = project.reference(name), project.kept(name)
@@ -91,11 +120,14 @@ def read_reference(project, name):
 
 
 def lay_out(project, name, target):
-    """Put what a kept run shows beside its page into a folder of the site, a projector's data with its program."""
+    """Put what a kept run shows beside its page into a folder of the site, a projector's data with its program.
+
+    Widgets are put there as the page is staged.
+    """
     folder = project.kept(name)
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         inside = path.relative_to(folder)
-        if inside.name == _NOTEBOOK or inside.parts[0] == "weights":
+        if inside.name == _NOTEBOOK or inside.parts[0] in ("weights", FOLDER):
             continue
         place = target / inside
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +179,8 @@ def _keep(project, name):
     draft = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=target.parent))
     try:
         _fill(draft, executed, project.artefacts("full", name))
-        files = {path.relative_to(draft).as_posix(): path for path in sorted(draft.rglob("*")) if path.is_file()}
+        write_widgets(draft, widgets_of(executed, name))
+        files = _files(draft)
         _check_sizes(project, name, draft, files)
         record |= {"files": {file: digest(path.read_bytes()) for file, path in files.items()}}
         record["executed_sha256"] = record["files"][_NOTEBOOK]
@@ -159,7 +192,7 @@ def _keep(project, name):
         os.replace(draft, target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    write_text(project.reference(name), json.dumps(record, indent=1, sort_keys=True) + "\n")
+    _write_record(project, record)
 
 
 def _fill(folder, executed, artefacts):
@@ -186,6 +219,8 @@ def _slim(executed):
     slim = nbformat.from_dict(executed)
     slim["metadata"].pop("papermill", None)
     slim["cells"] = [cell for cell in slim["cells"] if NOTE_TAG not in cell["metadata"].get("tags", [])]
+    for cell in widget_cells(slim):
+        cell["outputs"] = []  # kept apart
     for cell in slim["cells"]:
         for key in ("papermill", "execution"):
             cell["metadata"].pop(key, None)
@@ -197,6 +232,18 @@ def _slim(executed):
         if cell["cell_type"] == "code":
             cell["outputs"] = outputs
     return slim
+
+
+def _write_record(project, record):
+    write_text(project.reference(record["name"]), json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+
+def _files(folder):
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _is_widget(file):
+    return file.startswith(f"{FOLDER}/")
 
 
 def _check_sizes(project, name, draft, files):

@@ -1,7 +1,9 @@
-"""Fixtures that several test modules share."""
+"""Fixtures that several test modules share: a small book, and a headless Chromium that notes what goes wrong."""
 
 import functools
+import importlib.resources
 import shutil
+import urllib.parse
 from pathlib import Path
 
 import nbformat
@@ -11,6 +13,56 @@ from click.testing import CliRunner
 
 from book_runner.cli import main
 from book_runner.project import Project
+
+# Software rendering gives WebGL without a graphics card. The rest keeps the browser from calling home.
+CHROMIUM_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-swiftshader",
+    "--use-angle=swiftshader",
+]
+# Colours fade when the theme changes; half-way they have neither contrast.
+FADED = """async () => {
+    const fading = () => document.getAnimations().filter(
+        (each) => each.playState === "running" && each.effect.getComputedTiming().endTime < Infinity);
+    for (let all = fading(); all.length; all = fading())
+        await Promise.allSettled(all.map((each) => each.finished));
+}"""
+# Colours apart, two themes that show the same elements have the same faults.
+AXE = """async () => {
+    const shown = () => [...document.querySelectorAll("*")].map((each) => each.checkVisibility()).join();
+    // Of what axe looks at unless told otherwise, the rules that can find something grave.
+    const grave = axe._audit.rules
+        .filter(({ enabled, impact }) => enabled && !["minor", "moderate"].includes(impact))
+        .filter(({ tags }) => !tags.includes("experimental") && !tags.includes("deprecated"))
+        .map(({ id }) => id);
+    // Words of one kind in one block of code look alike: the first of them is looked at.
+    for (const block of document.querySelectorAll(".highlight pre")) {
+        const seen = new Set();
+        for (const word of [...block.children].filter(({ attributes, children }) => !children.length
+            && [...attributes].every(({ name }) => name === "class")))
+            if (seen.has(word.className)) word.replaceWith(word.textContent); else seen.add(word.className);
+        block.normalize();
+    }
+    const found = {};
+    let before = null;
+    for (const theme of ["light", "dark"]) {
+        document.documentElement.dataset.theme = theme;
+        await (FADED)();
+        const rules = before === shown() ? ["color-contrast", "link-in-text-block"] : grave;
+        before = shown();
+        const { violations } = await axe.run(document, { runOnly: rules, resultTypes: ["violations"], iframes: false });
+        found[theme] = violations
+            .filter(({ impact }) => ["serious", "critical"].includes(impact))
+            .flatMap(({ id, nodes }) => nodes.map(({ html, any }) => [id, html.slice(0, 120), any[0]?.message ?? ""]));
+    }
+    return found;
+}""".replace("FADED", FADED)
 
 
 def pytest_collection_modifyitems(items):
@@ -127,3 +179,100 @@ def course(monkeypatch):
         return CliRunner().invoke(main, arguments)
 
     return call
+
+
+# -- a browser ----------------------------------------------------------------------------------------------------
+
+
+class WatchedPage:
+    """A browser page that collects its console errors, failed loads and requests to other hosts."""
+
+    def __init__(self, page):
+        self.page = page
+        self.problems = []
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
+        page.on("request", self._on_request)
+        page.on("requestfailed", self._on_failure)
+        page.on("response", self._on_response)
+
+    def open(self, url):
+        self.page.goto(url)
+        return self.page
+
+    def fade(self):
+        """Wait until no colour changes any more."""
+        self.page.evaluate(FADED)
+
+    def _on_console(self, message):
+        # The software renderer's notes on its own speed say nothing about the page.
+        if message.type in ("error", "warning") and "GL Driver Message" not in message.text:
+            self.problems.append(f"console {message.type}: {message.text}")
+
+    def _on_request(self, request):
+        address = urllib.parse.urlsplit(request.url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.hostname != "127.0.0.1":
+            self.problems.append(f"request to another host: {request.url}")
+
+    def _on_failure(self, request):
+        self.problems.append(f"request failed: {request.url[:200]} ({request.failure})")
+
+    def _on_response(self, response):
+        if response.status >= 400:
+            self.problems.append(f"HTTP {response.status}: {response.url[:200]}")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium with WebGL."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def new_page(chromium):
+    """Open a watched page, which the caller closes: ``new_page(width=…, height=…)``."""
+
+    def open_page(width=1000, height=640, **options):
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        context.set_default_timeout(60_000)
+        return WatchedPage(context.new_page())
+
+    return open_page
+
+
+@pytest.fixture
+def watch(new_page):
+    """Open watched pages: ``watch(width=…, height=…)``."""
+    opened = []
+
+    def open_page(**options):
+        opened.append(new_page(**options))
+        return opened[-1]
+
+    yield open_page
+    for watched in opened:
+        watched.page.context.close()
+
+
+@pytest.fixture(scope="session")
+def axe():
+    package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    return (importlib.resources.files(package) / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def violations(axe):
+    """What axe-core finds in the light and in the dark theme that is serious or critical: ``violations(page)``."""
+
+    def look(page):
+        page.evaluate(axe)
+        return page.evaluate(AXE)
+
+    return look

@@ -21,7 +21,7 @@ FLOORS = {
         "",
         "project pictures answers plan",
         "kernel worker execute sweep dask",
-        "reference pages site check student pdf",
+        "widgets reference pages site check student pdf",
         "cli",
     ],
 }

@@ -140,6 +140,9 @@ def _addresses(tag):
     for name, value in tag.attrs.items():
         if (tag.name, name) in _RESOURCES or (tag.name, name) == ("a", "href"):
             yield value, not silent
+    # The data of a widget are fetched when it comes into view.
+    if "data-course-src" in tag.attrs:
+        yield tag["data-course-src"], False
     if tag.name == "meta" and tag.get("http-equiv", "").lower() == "refresh":
         yield tag.get("content", "").partition("url=")[2], True
 

@@ -11,6 +11,7 @@ from book_runner.reference import lay_out
 from book_runner.site.downloads import offer_downloads
 from book_runner.site.lightening import lighten_site
 from book_runner.site.staging import stage
+from book_runner.widgets import FOLDER
 from course_utils.errors import RunnerError
 
 __all__ = ["build_site", "rendered_profile", "unshown_references"]
@@ -77,7 +78,10 @@ def _render(project, *, strict):
 
 
 def _copy_artefacts(project, profile, shown):
-    """Put beside each page what its run wrote for it, and nothing that no page shows."""
+    """Put beside each page what its run wrote for it, and nothing that no page shows; and what widgets share."""
+    shutil.rmtree(project.html / "_static" / FOLDER, ignore_errors=True)
+    if (programs := project.stage / FOLDER).is_dir():
+        shutil.copytree(programs, project.html / "_static" / FOLDER)
     for name, page in shown.items():
         target = project.html / "notebooks" / name
         shutil.rmtree(target, ignore_errors=True)
@@ -85,6 +89,8 @@ def _copy_artefacts(project, profile, shown):
             lay_out(project, name, target)
         elif page.record is not None and project.artefacts(profile, name).is_dir():
             shutil.copytree(project.artefacts(profile, name), target, ignore=shutil.ignore_patterns("weights"))
+        if (data := project.stage / "notebooks" / name / FOLDER).is_dir():
+            shutil.copytree(data, target / FOLDER)
 
 
 def _copy_records(project, shown):

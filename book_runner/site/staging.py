@@ -7,6 +7,7 @@ sources themselves never hold outputs.
 import copy
 import dataclasses
 import json
+import re
 
 import nbformat
 import yaml
@@ -25,7 +26,9 @@ from book_runner.pages import (
 )
 from book_runner.project import digest, noted, read_notebook, read_record
 from book_runner.reference import read_reference
-from course_utils.errors import check_choice
+from book_runner.widgets import FOLDER, kept_widgets, widget_cells, widgets_of
+from course_utils import interactive
+from course_utils.errors import RunnerError, check_choice
 
 __all__ = ["EDITIONS", "Page", "merge", "stage"]
 
@@ -34,6 +37,9 @@ EDITIONS = ("reference", "run")
 
 _ANNOUNCEMENT = "This copy of the book was made from synthetic data: its numbers are not those of the real data sets."
 _LOG = "WARNING:tensorflow:"
+# A line of a page of prose, where the widget of a chapter's cell is shown.
+_WIDGET = re.compile(r"^\{widget\} (\w+)/([\w-]+)$", re.MULTILINE)
+_NO_WIDGET = "*This build has no data for it: no run of its chapter is kept, and none was made.*"
 # What papermill and the runner add to a notebook.
 _ADDED_TAGS = {"injected-parameters", "papermill-error-cell-tag", NOTE_TAG}
 
@@ -77,10 +83,11 @@ def stage(project, profile="quick", *, pages="reference", runs=True):
         Whether this build has runs at all; a build for reading has none.
     """
     check_choice("pages", pages, EDITIONS)
-    shown, files, titles = {}, _prose(project), {}
+    shown, files, titles, widgets = {}, _prose(project), {}, {}
     for name in project.names:
         page, notebook = _page(project, profile if runs else None, name, pages)
         shown[name] = page
+        widgets[name] = _with_figures(project, name, page, notebook)
         files[f"notebooks/{name}.ipynb"] = nbformat.writes(notebook).encode()
         titles[name] = notebook["cells"][0]["source"].splitlines()[0].lstrip("# ")
         noted_of_page = {"shown": page.edition, "record": page.record, "born": _born(notebook["cells"])}
@@ -101,8 +108,39 @@ def stage(project, profile="quick", *, pages="reference", runs=True):
         files["book/changelog.md"] = (project.root / "CHANGELOG.md").read_bytes()
     if b"book/data_cards" in toc:
         files |= card_files(project)
+    files |= _widget_files(project, files, widgets)
     _mirror(files, project.stage)
     return shown
+
+
+def _with_figures(project, name, page, notebook):
+    """Let the widget cells of a page show figures; return the widgets.
+
+    A page that shows the full run has its widgets; another has those of its own run, or else what is kept.
+    """
+    kept, own = kept_widgets(project.kept(name)), widgets_of(notebook, name)
+    widgets = own | kept if page.edition == "reference" else kept | own
+    cells = {cell["id"]: cell for cell in widget_cells(notebook)}
+    for key in widgets.keys() & cells.keys():
+        cells[key]["outputs"] = [nbformat.v4.new_output("display_data", {"text/html": widgets[key][0]})]
+    return {key: parts for key, parts in widgets.items() if key in cells}
+
+
+def _widget_files(project, files, widgets):
+    """What widgets need beside the pages: shared programs, data; and the pages of prose that show some of them."""
+    made = {f"{FOLDER}/{name}": content for name, content in interactive.assets().items() if any(widgets.values())}
+    for name, parts in widgets.items():
+        made |= {f"notebooks/{name}/{FOLDER}/{key}.js": script.encode() for key, (_, script) in parts.items()}
+
+    def figure(match):
+        name, key = match.groups()
+        if name not in project.names:
+            raise RunnerError(f"a page of the book shows the widget {name}/{key}; there is no chapter {name}")
+        parts = widgets[name].get(key)
+        return f"```{{raw}} html\n{parts[0]}```" if parts else _NO_WIDGET
+
+    prose = {name: content.decode() for name, content in files.items() if name.endswith(".md")}
+    return made | {name: _WIDGET.sub(figure, text).encode() for name, text in prose.items() if _WIDGET.search(text)}
 
 
 def merge(source, executed):

@@ -70,18 +70,18 @@ def test_outside_of_git_the_commit_is_not_known(make_project, monkeypatch):
     assert "no commit holds" in keep_references(project)["01_good"]
 
 
-# What a chapter leaves beside its page: a projector, its log directory, a widget's data, weights with their card.
+# What a chapter leaves beside its page: a projector, its log directory, other data, weights with their card.
 LEAVES = """
 import json, pathlib
 from course_utils import results
 
-for folder in ("projector", "logdir", "widgets", "weights"):
+for folder in ("projector", "logdir", "others", "weights"):
     pathlib.Path("01_rich", folder).mkdir(parents=True)
 pathlib.Path("01_rich/projector/index.html").write_text("vz-projector " * 1000)
 pathlib.Path("01_rich/projector/projector_binary.js").write_text("program")
 pathlib.Path("01_rich/logdir/projector_config.pbtxt").write_text("embeddings {}")
 pathlib.Path("01_rich/logdir/test_vectors.tsv").write_text("1\t2")
-pathlib.Path("01_rich/widgets/kernels.js").write_text("data = [1]")
+pathlib.Path("01_rich/others/kernels.js").write_text("data = [1]")
 pathlib.Path("01_rich/weights/net.npz").write_bytes(b"weights")
 card = {
     "network": "net", "chapter": "01_rich", "n_parameters": 1234, "sha256": "ab" * 32, "recipe": "Adam, 2 epochs",
@@ -130,7 +130,7 @@ def test_what_is_kept_of_a_run(rich):
     folder = rich.kept("01_rich")
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert files == {
-        "notebook.ipynb", "projector/index.html.gz", "widgets/kernels.js", "weights/net.npz", "weights/net.json",
+        "notebook.ipynb", "projector/index.html.gz", "others/kernels.js", "weights/net.npz", "weights/net.json",
         "weights/README.md",
     }  # fmt: skip
     record = json.loads(rich.reference("01_rich").read_text())
@@ -166,7 +166,7 @@ def test_a_page_shows_the_kept_run_and_sets_this_one_beside_it(both):
     beside = both.html / "notebooks" / "01_rich"
     assert (beside / "projector" / "index.html").read_text().startswith("vz-projector")
     assert (beside / "projector" / "projector_binary.js").stat().st_size > 1_000_000
-    assert (beside / "widgets" / "kernels.js").is_file()
+    assert (beside / "others" / "kernels.js").is_file()
     assert not (beside / "weights").exists()
     # The ledger holds both: the finding fell in the full run and holds in this one.
     ledger = (both.html / "book" / "ledger.html").read_text()
