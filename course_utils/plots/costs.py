@@ -7,7 +7,7 @@ import numpy as np
 from course_utils.errors import ArgumentError
 from course_utils.plots import style
 
-__all__ = ["plot_cost", "plot_reported", "plot_runs"]
+__all__ = ["plot_cost", "plot_reported", "plot_runs", "plot_times"]
 
 
 def plot_reported(names, measured, *, reported=None, intervals=None, quantity="test accuracy (share)"):
@@ -136,6 +136,46 @@ def plot_cost(costs, results, *, xlabel, ylabel="test accuracy (share)"):
     style.plain_log_ticks(ax.xaxis, "{x:,.10g}", subs=subs)
     ax.margins(x=0.15, y=0.15)
     _name_points(ax, points)
+    return ax
+
+
+def plot_times(sizes, times, *, xlabel):
+    """Draw how long each method takes as the work grows, on log axes, each line with its name at its end.
+
+    Parameters
+    ----------
+    sizes : array_like of float, shape (n,)
+        How large the work is, greater than 0.
+    times : mapping of str to array_like of float, each of shape (n,)
+        Milliseconds by method, greater than 0.
+    xlabel : str
+        What `sizes` are, with the unit.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_times([3, 7], {"loop": [400, 410], "fft": [20, 21]}, xlabel="side of the kernel (pixels)")
+    >>> [text.get_text() for text in ax.texts]
+    ['fft', 'loop']
+    """
+    sizes = np.asarray(sizes, dtype=float)
+    ax = style.new_axes(4.4, 6.0)
+    for k, (name, values) in enumerate(times.items()):
+        ax.plot(sizes, _floats(f"times of {name!r}", values, sizes.shape), ms=6, **style.line_style(k))
+    ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="time (ms)")
+    ax.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    ax.xaxis.set_minor_formatter("")
+    style.plain_log_ticks(ax.yaxis, "{x:g}", subs=(1,))
+    low, high = np.log(ax.get_ylim())
+    place = -1.0
+    for name, values in sorted(times.items(), key=lambda item: item[1][-1]):
+        # Names that would lie over one another are moved up.
+        place = max((np.log(values[-1]) - low) / (high - low), place + 0.075)
+        colour = style.class_style(list(times).index(name))["color"]
+        ax.text(1.02, place, name, transform=ax.transAxes, va="center", color=colour)
     return ax
 
 

@@ -41,6 +41,15 @@ def drawings(report):
         "plot_sweep": lambda: plots.plot_sweep(
             [0, 1, 10], {"L1": seeds, "L2": [0.1, 0.2, 0.3]}, xlabel="penalty (no unit)"
         ),
+        "plot_times": lambda: plots.plot_times(
+            [3, 7, 15], {"loop": [9, 9, 10], "fft": [2, 2, 2]}, xlabel="side (pixels)"
+        ),
+        "show_channel_sum": lambda: plots.show_channel_sum(images[:3], images[:3], images[:3].sum(0)),
+        "show_convolution": lambda: plots.show_convolution(np.eye(4), np.ones((2, 2)), np.ones((3, 3)), at=(1, 2)),
+        "show_positions": lambda: plots.show_positions(
+            7, {"plain": {"kernel": 3}, "wide": {"kernel": 3, "dilation": 2}}
+        ),
+        "show_receptive_field": lambda: plots.show_receptive_field([(3, 1), (3, 2), (3, 1)]),
         "show_grid": lambda: plots.show_grid(images, labels, NAMES),
         "show_image": lambda: plots.show_image(images[0]),
         "show_network": lambda: plots.show_network(images[0], [64, 12, 3], NAMES),
