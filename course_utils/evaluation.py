@@ -381,7 +381,7 @@ class SeedSummary:
     mean, std : float
         Their mean and standard deviation (divisor n - 1; NaN for one value).
     low, high : float
-        95% interval of the mean (Student's t); NaN for one value.
+        95% interval of the mean (Student's t); NaN for fewer than three values, which say too little of their spread.
     """
 
     values: np.ndarray
@@ -421,7 +421,7 @@ def summarise_seeds(values):
     Returns
     -------
     SeedSummary
-        The interval of one run is NaN: a single run says nothing about its own spread.
+        The interval of one run or two is NaN: they say nothing, or next to nothing, about their spread.
 
     Examples
     --------
@@ -436,6 +436,8 @@ def summarise_seeds(values):
     if len(values) == 1:
         return SeedSummary(values, mean, float("nan"), float("nan"), float("nan"))
     std = float(ordered.std(ddof=1))
+    if len(values) == 2:
+        return SeedSummary(values, mean, std, float("nan"), float("nan"))
     half = float(stats.t.ppf(0.975, len(values) - 1) * std / np.sqrt(len(values)))
     return SeedSummary(values, mean, std, mean - half, mean + half)
 

@@ -1,7 +1,8 @@
 """Numbers in the text: each comes from the record of the run that its page shows, and leads to the cell that made it.
 
 It is a Sphinx extension: in a chapter ``{number}`test_accuracy:.3f``` sets a recorded number by its name and a format.
-On a page of the site that is a link to the cell. The facts that ``numbers.js`` shows in a panel stand once in the page,
+On a page of the site that is a link to the cell. On other pages ``{number}`02_fashion_mlp/test_accuracy:.3f``` sets a
+number of a chapter and leads there. The facts that ``numbers.js`` shows in a panel stand once in the page,
 for all of its numbers. Elsewhere, in LaTeX for instance, a number is plain text.
 """
 
@@ -9,6 +10,7 @@ import json
 from pathlib import Path
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.util import logging
 
 from book_runner.pages.ledger import ledger_anchor
@@ -51,14 +53,19 @@ def _set_number(role, raw, text, line, inliner, options=None, content=None):
     """Set a number; what cannot be set is a warning, unless its chapter has not been run to its end."""
     env = inliner.document.settings.env
     (name, page), (number, _, style) = _shown(env, env.docname), text.partition(":")
-    problem = ""
+    problem, elsewhere = "", page is None and "/" in number
+    if elsewhere:
+        chapter, _, number = number.partition("/")
+        name, page = _shown(env, f"notebooks/{chapter}")
     if page is None:
-        problem = f"{{number}}`{text}` stands on a page that is no chapter; only chapters have numbers"
+        problem = f"{{number}}`{text}` names no chapter; outside of chapters it must be CHAPTER/NUMBER"
     elif page["record"] is not None:
         recorded = page["record"]["records"]
         if number in recorded:
             value = recorded[number]["value"]
             try:
+                if elsewhere:
+                    return [_link_to(env.docname, name, as_shown(value, style), _sentence(page, number))], []
                 told = {"title": _sentence(page, number), "cell": page["born"].get(number)}
                 return [Number(raw, format(value, style), number=number, style=style, **told)], []
             except (TypeError, ValueError):
@@ -68,6 +75,15 @@ def _set_number(role, raw, text, line, inliner, options=None, content=None):
     if problem:
         logging.getLogger(__name__).warning(problem, location=(env.docname, line))
     return [nodes.Text(_UNKNOWN)], []
+
+
+def _link_to(docname, chapter, text, title):
+    """A number that stands outside of its chapter: a link to the chapter's page."""
+    link = addnodes.pending_xref(
+        text, refdoc=docname, refdomain="std", reftype="doc", reftarget=f"/notebooks/{chapter}", refexplicit=True
+    )
+    link += nodes.inline(text, text, classes=["number"], title=title)
+    return link
 
 
 def _prepare(app, docname, source):

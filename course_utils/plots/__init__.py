@@ -7,8 +7,16 @@ alone. An argument that is not as described raises an :class:`~course_utils.erro
 
 from course_utils.plots.architecture import Diagram, show_architecture
 from course_utils.plots.classes import plot_class_counts, plot_confusion, plot_embedding, plot_per_class
-from course_utils.plots.costs import plot_cost, plot_reported
+from course_utils.plots.costs import plot_cost, plot_reported, plot_runs, plot_times
 from course_utils.plots.curves import plot_gradient_norms, plot_history, plot_power_law, plot_sweep
+from course_utils.plots.diagrams import (
+    plot_descent,
+    show_channel_sum,
+    show_convolution,
+    show_network,
+    show_positions,
+    show_receptive_field,
+)
 from course_utils.plots.images import show_grid, show_image, show_prediction, show_predictions
 from course_utils.plots.retrieval import plot_cmc, show_ranked_gallery
 from course_utils.plots.style import CLASS_COLOURS, GREY, LINES, MARKERS, PALETTE, use_style
@@ -24,18 +32,26 @@ __all__ = [
     "plot_cmc",
     "plot_confusion",
     "plot_cost",
+    "plot_descent",
     "plot_embedding",
     "plot_gradient_norms",
     "plot_history",
     "plot_per_class",
     "plot_power_law",
     "plot_reported",
+    "plot_runs",
     "plot_sweep",
+    "plot_times",
     "show_architecture",
+    "show_channel_sum",
+    "show_convolution",
     "show_grid",
     "show_image",
+    "show_network",
+    "show_positions",
     "show_prediction",
     "show_predictions",
     "show_ranked_gallery",
+    "show_receptive_field",
     "use_style",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 from course_utils.errors import ArgumentError
 from course_utils.plots import style
 
-__all__ = ["plot_cost", "plot_reported"]
+__all__ = ["plot_cost", "plot_reported", "plot_runs", "plot_times"]
 
 
 def plot_reported(names, measured, *, reported=None, intervals=None, quantity="test accuracy (share)"):
@@ -47,6 +47,46 @@ def plot_reported(names, measured, *, reported=None, intervals=None, quantity="t
         low, high = _floats("intervals", intervals, (len(names), 2)).T
         style.error_bars(ax, measured, y, low, high, horizontal=True)
     ax.plot(measured, y, "o", color=style.BLUE, ms=8, ls="none", label="measured", zorder=4)
+    style.class_axis(ax, names)
+    ax.set_xlabel(quantity)
+    style.legend_below(ax, 3)
+    return ax
+
+
+def plot_runs(names, runs, *, reported=None, quantity="test accuracy (share)"):
+    """Draw every run as a dot, a row for each method or class: what the seed moves is seen, and not summed up.
+
+    Parameters
+    ----------
+    names : sequence of str, length n
+        What each row is.
+    runs : sequence of n array_like of float, each of shape (runs,)
+        The measured numbers; rows may have different numbers of runs.
+    reported : array_like of float, shape (n,), optional
+        Numbers of the original; NaN where there was none.
+    quantity : str
+        What the numbers are, with the unit: the label of the axis.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_runs(["linear", "network"], [[0.83, 0.84], [0.87, 0.88, 0.86]])
+    >>> [len(line.get_xdata()) for line in ax.lines[::2]]
+    [2, 3]
+    """
+    style.check_length("runs", runs, len(names), "names")
+    ax = style.new_axes(1.5 + 0.38 * len(names))
+    for y, values in enumerate(runs):
+        values = _floats(f"runs of {names[y]!r}", values, (len(values),))
+        look = {"color": style.BLUE, "mec": "white", "alpha": 0.75, "ms": 9, "ls": "none"}
+        ax.plot(values, np.full(len(values), y), "o", label="" if y else "one run each", zorder=3, **look)
+        ax.plot(values.mean(), y, "|", color=style.BLACK, ms=16, mew=2, label="" if y else "their mean", zorder=2)
+    if reported is not None:
+        reported = _floats("reported", reported, (len(names),))
+        ax.plot(reported, np.arange(len(names)), "D", color=style.RED, mec="white", ms=8, ls="none", label="reported")
     style.class_axis(ax, names)
     ax.set_xlabel(quantity)
     style.legend_below(ax, 3)
@@ -96,6 +136,46 @@ def plot_cost(costs, results, *, xlabel, ylabel="test accuracy (share)"):
     style.plain_log_ticks(ax.xaxis, "{x:,.10g}", subs=subs)
     ax.margins(x=0.15, y=0.15)
     _name_points(ax, points)
+    return ax
+
+
+def plot_times(sizes, times, *, xlabel):
+    """Draw how long each method takes as the work grows, on log axes, each line with its name at its end.
+
+    Parameters
+    ----------
+    sizes : array_like of float, shape (n,)
+        How large the work is, greater than 0.
+    times : mapping of str to array_like of float, each of shape (n,)
+        Milliseconds by method, greater than 0.
+    xlabel : str
+        What `sizes` are, with the unit.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> ax = plot_times([3, 7], {"loop": [400, 410], "fft": [20, 21]}, xlabel="side of the kernel (pixels)")
+    >>> [text.get_text() for text in ax.texts]
+    ['fft', 'loop']
+    """
+    sizes = np.asarray(sizes, dtype=float)
+    ax = style.new_axes(4.4, 6.0)
+    for k, (name, values) in enumerate(times.items()):
+        ax.plot(sizes, _floats(f"times of {name!r}", values, sizes.shape), ms=6, **style.line_style(k))
+    ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="time (ms)")
+    ax.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    ax.xaxis.set_minor_formatter("")
+    style.plain_log_ticks(ax.yaxis, "{x:g}", subs=(1,))
+    low, high = np.log(ax.get_ylim())
+    place = -1.0
+    for name, values in sorted(times.items(), key=lambda item: item[1][-1]):
+        # Names that would lie over one another are moved up.
+        place = max((np.log(values[-1]) - low) / (high - low), place + 0.075)
+        colour = style.class_style(list(times).index(name))["color"]
+        ax.text(1.02, place, name, transform=ax.transAxes, va="center", color=colour)
     return ax
 
 

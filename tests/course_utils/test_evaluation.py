@@ -205,6 +205,12 @@ def test_the_next_run_falls_into_its_interval_as_often_as_it_says():
     assert np.isnan(ev.summarise_seeds([0.9]).next_run).all()
 
 
+def test_two_runs_have_a_spread_and_no_interval():
+    summary = ev.summarise_seeds([0.9, 0.8])
+    assert summary.std > 0
+    assert np.isnan([summary.low, summary.high]).all()
+
+
 def test_summarise_seeds_agrees_with_scipy():
     values = [0.88, 0.891, 0.885, 0.902]
     summary = ev.summarise_seeds(values)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import nbformat
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from book_runner import answers, plan
-from book_runner.project import Project
+from book_runner.project import Project, read_record
 from course_utils import results
 
 PROJECT = Project(Path(__file__).parents[2])
@@ -17,15 +18,38 @@ NAMES = sorted(path.stem for path in PROJECT.notebooks.glob("*.ipynb"))
 COMMON = {"seed", "n_seeds", "epochs", "batch_size", "train_limit", "test_limit", "data_source", "data_dir"}
 # Chapters that train nothing have no use for those.
 WITHOUT_TRAINING = {"01_convolution"}
+# The one list of chapters that the rules of a page do not hold for yet: they are not rewritten.
+RUFF = tomllib.loads((PROJECT.notebooks / "ruff.toml").read_text(encoding="utf-8"))
+NOT_YET = {name.removesuffix(".ipynb") for name in RUFF["format"]["exclude"]}
+# A reader sees what cells with these tags show, and not their code.
+HIDDEN = {"remove-cell", "remove-input", "hide-input"}
 
 
 @pytest.fixture(params=NAMES)
 def notebook(request):
-    path = PROJECT.notebook(request.param)
-    read = nbformat.read(path, as_version=4)
-    nbformat.validate(read)
-    read["name"] = request.param
-    return read
+    return read(request.param)
+
+
+@pytest.fixture(params=[name for name in NAMES if name not in NOT_YET])
+def page(request):
+    """A chapter that keeps to the rules of a page."""
+    return read(request.param)
+
+
+def read(name):
+    notebook = nbformat.read(PROJECT.notebook(name), as_version=4)
+    nbformat.validate(notebook)
+    notebook["name"] = name
+    return notebook
+
+
+def tags(cell):
+    return set(cell["metadata"].get("tags", []))
+
+
+def visible(notebook):
+    """Code cells whose code a reader sees."""
+    return [cell for cell in code(notebook) if not tags(cell) & HIDDEN]
 
 
 def code(notebook):
@@ -69,6 +93,122 @@ def test_figures_have_alt_text(notebook):
         draws = re.search(r"\bplots\.(plot|show)_|plt\.subplots", cell["source"])
         alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
         assert not draws or len(alt) > 30, cell["source"]
+
+
+# -- the rules of a page ------------------------------------------------------------------------------------------
+
+
+def test_the_list_of_chapters_not_rewritten_names_chapters():
+    assert set(NAMES) >= NOT_YET
+
+
+def test_bookkeeping_is_out_of_sight(page):
+    assert [cell["source"] for cell in visible(page) if "results." in cell["source"]] == []
+
+
+def test_visible_code_fits_the_page(page):
+    for cell in visible(page):
+        lines = cell["source"].splitlines()
+        assert len(lines) <= 20, cell["source"]
+        assert max(map(len, lines), default=0) <= 79, cell["source"]
+
+
+def test_a_chapter_that_trains_shows_its_network(page):
+    if page["name"] in WITHOUT_TRAINING:
+        return
+    source = "\n".join(cell["source"] for cell in visible(page) if "solution" not in tags(cell))
+    assert re.search(r"\.compile\(", source)
+    assert re.search(r"\.fit\(", source)
+    assert len(re.findall(r"\blayers\.[A-Z]", source)) >= 2
+
+
+def test_every_figure_has_a_number_and_a_caption(page):
+    chapter, cells, numbers = int(page["name"][:2]), page["cells"], []
+    for i, cell in enumerate(cells):
+        alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt")
+        if alt is None or "solution" in tags(cell):
+            continue
+        # Bookkeeping may stand between a figure and its caption.
+        after = next(each for each in cells[i + 1 :] if not tags(each) & {"bookkeeping"})
+        caption = re.match(rf"\*\*Figure {chapter}\.(\d+)\.\*\* (.+)", after["source"])
+        assert caption, cell["source"]
+        # It says what the figure is, and, leaning, what to see in it.
+        assert re.search(r"\*[^*]+\*$", caption[2]), caption[0]
+        numbers.append(int(caption[1]))
+    assert numbers == list(range(1, len(numbers) + 1))
+    mentioned = {int(k) for k in re.findall(rf"Figures? {chapter}\.(\d+)", prose(page))}
+    assert mentioned <= set(numbers)
+
+
+def test_a_cell_shows_one_finding_or_check(page):
+    # Only the last expression of a cell is shown: an earlier verdict would be counted and seen by nobody.
+    for cell in code(page):
+        statements = ast.parse(cell["source"]).body
+        verdicts = [s for s in statements if re.match(r"results\.(finding|check)\(", ast.unparse(s))]
+        assert verdicts in ([], statements[-1:]), cell["source"]
+
+
+def test_a_page_says_what_it_needs_and_how_long_it_takes(page):
+    box = page["cells"][1]["source"]
+    assert "**You need**" in box
+    assert re.search(r"\*\*Time:\*\* about \d+ minutes", box)
+
+
+def test_exercises_ask_for_a_derivation_for_code_and_for_an_experiment(page):
+    texts = [exercise.text for exercise in answers.exercises(page, page["name"])]
+    assert any(re.search(r"on paper|[Dd]erive", text) for text in texts)
+    assert any(re.search(r"\b[Ww]rite `\w+\(", text) for text in texts)
+    assert any(re.search(r"[Pp]redict|that you expect", text) and text.startswith("★★★") for text in texts)
+
+
+def test_terms_of_the_glossary_are_linked_where_they_first_stand(page):
+    glossary = (PROJECT.book / "glossary.md").read_text(encoding="utf-8").split("{glossary}")[1]
+    terms = {term.lower() for term in re.findall(r"^(?! |```)(\S.*)$", glossary, re.M)}
+    assert unlinked(terms, page) == []
+
+
+def unlinked(terms, page):
+    """Terms that a page uses in a sentence before it links them to the glossary, or without doing so at all."""
+    # The opening, the box, headings and captions are read before, or beside, the explanations.
+    text = "\n\n".join(cell["source"] for cell in page["cells"][2:] if cell["cell_type"] == "markdown")
+    text = text.split("## What went wrong in the original")[0]
+    text = re.sub(r"\{term\}`(?:[^`<]*<)?([^`<>]+)>?`", r"⟦\1⟧", text)
+    no_prose = r"^```.*?^```|\$\$.*?\$\$|\$[^$]*\$|\{\w+\}`[^`]*`|`[^`]*`|^#.*?$|^\*\*Figure.*?$"
+    text = re.sub(no_prose, " ", text, flags=re.S | re.M)
+    first = {term: re.search(rf"(?<![\w-]){re.escape(term)}(?![\w-])", text, re.I) for term in terms}
+    return [
+        f"{term}: {text[max(0, found.start() - 50) : found.end() + 10]!r}"
+        for term, found in sorted(first.items())
+        if found and text[found.start() - 1] != "⟦"
+    ]
+
+
+def test_a_term_that_is_not_linked_is_found():
+    late, early = (
+        {"cells": [{"cell_type": "markdown", "source": text} for text in ("title", "box", words)]}
+        for words in ("A loss, or {term}`loss`.", "`loss` and a {term}`Loss <loss>`, then loss.")
+    )
+    assert len(unlinked({"loss"}, late)) == 1
+    assert unlinked({"loss"}, early) == []
+
+
+def test_intervals_of_the_kept_run_are_honest(page):
+    path = PROJECT.book / "reference" / f"{page['name']}.json"
+    for name, entry in read_record(path)["records"].items():
+        low, high = entry["context"].get("low"), entry["context"].get("high")
+        if low is None or high is None:
+            continue
+        assert entry["context"].get("n_seeds", 3) >= 3, name
+        if name.endswith("accuracy"):
+            assert 0 <= low <= entry["value"] <= high <= 1, name
+
+
+def test_no_kept_page_prints_a_p_of_zero(page):
+    text = (PROJECT.book / "reference" / page["name"] / "notebook.ipynb").read_text(encoding="utf-8")
+    assert not re.search(r"\bp(?:[-_ ]?value)?\s*[=:]?\s*0\.0+(?![0-9])", text)
+
+
+# -- exercises, findings, lists ------------------------------------------------------------------------------------
 
 
 def test_three_exercises_with_solutions(notebook):

@@ -136,10 +136,19 @@ def test_a_number_that_cannot_be_set_fails_the_build(built, text, problem, add_p
         site.build_site(built)
 
 
-def test_only_chapters_have_numbers(built):
-    (built.book / "intro.md").write_text("# Title\n\nIt is {number}`share`.\n")
-    with pytest.raises(RunnerError, match=r"\{number\}`share` stands on a page that is no chapter"):
+@pytest.mark.parametrize("text", ["share", "09_nine/share"])
+def test_another_page_has_to_name_a_chapter(built, text):
+    (built.book / "intro.md").write_text(f"# Title\n\nIt is {{number}}`{text}`.\n")
+    with pytest.raises(RunnerError, match=f"`{text}` names no chapter; outside of chapters it must be CHAPTER/NUMBER"):
         site.build_site(built)
+
+
+def test_another_page_shows_a_number_of_a_chapter_and_leads_there(built):
+    (built.book / "intro.md").write_text("# Title\n\nIt is {number}`01_one/share:.3f`.\n")
+    site.build_site(built)
+    page = (built.html / "book" / "intro.html").read_text()
+    link = re.search(r'<a class="reference internal" href="../notebooks/01_one.html">.*?</a>', page)[0]
+    assert "0.143" in link
 
 
 @pytest.mark.parametrize("cells", [["n = 2"], ["n = 2", "n / 0"]])

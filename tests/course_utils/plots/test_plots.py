@@ -30,17 +30,29 @@ def drawings(report):
         "plot_cmc": lambda: plots.plot_cmc({"a": found, "b": found}),
         "plot_confusion": lambda: plots.plot_confusion(report),
         "plot_cost": lambda: plots.plot_cost({"a": 1, "b": 10}, {"a": report, "b": seeds[0]}, xlabel="time (s)"),
+        "plot_descent": lambda: plots.plot_descent(np.square, lambda w: 2 * w, start=1, rates=[0.1, 1.05]),
         "plot_embedding": lambda: plots.plot_embedding(rng.random((6, 2)), labels, NAMES),
         "plot_gradient_norms": lambda: plots.plot_gradient_norms({"a": [1, 2, 3], "b": [0.1, 1]}),
         "plot_history": lambda: plots.plot_history([run, run]),
         "plot_per_class": lambda: plots.plot_per_class(report, reported=[0.8, 0.9, 0.7]),
         "plot_power_law": lambda: plots.plot_power_law(fit),
         "plot_reported": lambda: plots.plot_reported(["a", "b"], [0.5, 0.6], reported=[0.7, np.nan]),
+        "plot_runs": lambda: plots.plot_runs(["a", "b"], [[0.5, 0.6], [0.7]], reported=[0.7, np.nan]),
         "plot_sweep": lambda: plots.plot_sweep(
             [0, 1, 10], {"L1": seeds, "L2": [0.1, 0.2, 0.3]}, xlabel="penalty (no unit)"
         ),
+        "plot_times": lambda: plots.plot_times(
+            [3, 7, 15], {"loop": [9, 9, 10], "fft": [2, 2, 2]}, xlabel="side (pixels)"
+        ),
+        "show_channel_sum": lambda: plots.show_channel_sum(images[:3], images[:3], images[:3].sum(0)),
+        "show_convolution": lambda: plots.show_convolution(np.eye(4), np.ones((2, 2)), np.ones((3, 3)), at=(1, 2)),
+        "show_positions": lambda: plots.show_positions(
+            7, {"plain": {"kernel": 3}, "wide": {"kernel": 3, "dilation": 2}}
+        ),
+        "show_receptive_field": lambda: plots.show_receptive_field([(3, 1), (3, 2), (3, 1)]),
         "show_grid": lambda: plots.show_grid(images, labels, NAMES),
         "show_image": lambda: plots.show_image(images[0]),
+        "show_network": lambda: plots.show_network(images[0], [64, 12, 3], NAMES),
         "show_prediction": lambda: plots.show_prediction(images[0], probabilities[0], 1, NAMES),
         "show_ranked_gallery": lambda: plots.show_ranked_gallery(
             images[:2], images, [[0, 1], [3, 1]], probe_ids=[0, 1], gallery_ids=range(6)
