@@ -31,7 +31,7 @@ def network():
     z = layers.Flatten(name="flatten")(x)
     model = keras.Model(inputs, layers.Dense(3, name="logits")(z))
     rng = np.random.default_rng(3)
-    model.set_weights([np.abs(rng.normal(0.3, 0.3, each.shape)) for each in model.get_weights()])
+    model.set_weights([np.abs(rng.normal(0.1, 0.1, each.shape)) for each in model.get_weights()])
     return model
 
 
