@@ -158,7 +158,7 @@ if (!window.course) {
 
     /** Make an element of a drawing, as `element` does. */
     function svg(tag, attributes = {}, ...children) {
-      const made = document.createElementNS("http" + "://www.w3.org/2000/svg", tag);
+      const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
       for (const [name, value] of Object.entries(attributes)) if (value != null) made.setAttribute(name, value);
       made.append(...children);
       return made;

@@ -137,7 +137,10 @@ def test_programs_are_valid_and_strict():
         text = path.read_text()
         assert '"use strict";' in text, path.name
         assert not re.search(r"^\s*var |[^=!]==[^=]\s*(?!null)|!=(?!=|\s*null)", text, re.M), path.name
-        assert not re.search(r"\bfetch\(|XMLHttpRequest|https?://|\beval\(|innerHTML|console\.", text), path.name
+        # The one address is a name: that of the language of drawings.
+        assert not re.search(
+            r"\bfetch\(|XMLHttpRequest|https?://(?!www\.w3\.org/2000/svg)|\beval\(|innerHTML|console\.", text
+        ), path.name
         assert max(map(len, text.splitlines())) <= 120, path.name
 
 
