@@ -16,8 +16,8 @@ _RIGHT = 4  # So many mistakes of a cell are kept for each right answer: there i
 def confusion_explorer(reports, images, *, limit=_MOST):
     """Let readers open the cells of confusion matrices, of several models and runs, and see the pictures in them.
 
-    The matrices count all pictures. Thumbnails are kept of at most `limit`: those about which the models are most
-    confident in each cell, mistakes before right answers.
+    The matrices count all pictures. Thumbnails are kept of at most `limit`: of each cell those about which the models
+    are most confident, more of large cells than of small ones, and more mistakes than right answers.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def _confidence(report):
 
 
 def _chosen(runs, limit):
-    """Take pictures in turn from all cells of all runs, the most confident first."""
+    """Take pictures from all cells of all runs, the most confident first."""
     best = np.full(runs[0].n, np.inf)
     for run in runs:
         confidence = _confidence(run)
@@ -96,9 +96,9 @@ def _chosen(runs, limit):
         starts = np.cumsum(sizes) - sizes
         turns = np.empty(run.n)
         turns[order] = np.arange(run.n) - starts[cells[order]]
-        turns[run.correct] *= _RIGHT
-        # In one turn large cells come first.
-        best = np.minimum(best, turns + 1 - sizes[cells] / (run.n + 1))
+        # Of a cell with four times as many pictures, twice as many are kept.
+        turns = (turns + 1) / np.sqrt(sizes[cells])
+        best = np.minimum(best, np.where(run.correct, _RIGHT * turns, turns))
     return np.sort(np.argsort(best, kind="stable")[:limit])
 
 

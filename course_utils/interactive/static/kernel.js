@@ -176,6 +176,8 @@
       const half = spanOf(at.side, at.how.dilation) / 2;
       goTo([y, x].map((value) => (value - half) / at.how.stride));
     });
+    const bubble = element("span", { class: "kernel-bubble", "aria-hidden": "true" });
+    input.box.append(bubble);
     const output = stage({ role: "img", "aria-label": "what the kernel makes of the photograph" },
       (place) => goTo(place.map(Math.floor)));
     input.box.addEventListener("keydown", (event) => {
@@ -240,6 +242,10 @@
         rectangle(column - 1, row - 1, 3, name)));
 
       const { channels } = size(), laid = weights();
+      const [across, down] = [corner[1] / input.canvas.width, (corner[0] + span / 2) / input.canvas.height];
+      bubble.style.top = `${100 * down}%`;
+      bubble.style.left = across < 0.5 ? `${100 * (across + span / input.canvas.width)}%` : "auto";
+      bubble.style.right = across < 0.5 ? "auto" : `${100 * (1 - across)}%`;
       const pixels = windowAt(pictures[at.picture].values, pictures[at.picture].shape, at.side, at.how, at.place);
       const products = pixels.map((pixel, i) => pixel * laid[i]);
       const value = result.values[row * result.shape[1] + column];
@@ -252,6 +258,7 @@
           table(`products, sum ${show(sum, 5)}`, part(products)));
       }));
       const sumsOf = parts.map((part) => part(products).reduce((a, b) => a + b, 0));
+      bubble.textContent = `sum ${show(value, 4)}`;
       const whence = channels === 1 ? "the products sum to "
         : `${sumsOf.map((sum) => show(sum, 5)).join(" + ")}, red + green + blue, is `;
       sums.replaceChildren(`Row ${row}, column ${column} of the result: ${whence}`,
