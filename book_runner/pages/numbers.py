@@ -65,7 +65,7 @@ def _set_number(role, raw, text, line, inliner, options=None, content=None):
             value = recorded[number]["value"]
             try:
                 if elsewhere:
-                    return [_link_to(env.docname, name, as_shown(value, style), _sentence(page, number))], []
+                    return [_link_to(env.docname, name, format(value, style), _sentence(page, number))], []
                 told = {"title": _sentence(page, number), "cell": page["born"].get(number)}
                 return [Number(raw, format(value, style), number=number, style=style, **told)], []
             except (TypeError, ValueError):
