@@ -11,6 +11,7 @@ from book_runner.site.tree import site_pages
 __all__ = ["lighten_site"]
 
 _ICON_SCRIPT = re.compile(r"<script[^>]*/fontawesome\.js[^>]*></script>\n?")
+_SEARCH_SCRIPT = re.compile(r'<script src="[^"]*\b(searchtools|language_data|searchindex)\.js[^"]*"></script>\n?')
 _FONT = re.compile(r"@font-face\{[^}]*/fa-(brands|regular|solid)-\d+\.woff2[^}]*\}")
 _FONT_FILE = re.compile(r"url\(([^)]*\.woff2)\)")
 # docutils gives bibliographies roles that have been withdrawn, in an order that readers' tools refuse.
@@ -21,11 +22,12 @@ _IMAGE = re.compile(r"<img\b[^>]*>")
 def lighten_site(folder):
     """Take out of a rendered site what none of its pages uses, and let images wait until they are scrolled to.
 
-    The theme has its icons twice: as a font, and as a script that is half of what a page loads. The script goes, and so
-    do fonts of icons of a kind that no page names; the others are put into the style sheet, because browsers load no
-    fonts from disk. All images of an article but the first are loaded when a reader comes near them. Charts are stored
-    with a palette of 256 colours, a third of their size, where no pixel changes visibly by that; photographs lose no
-    more than an alpha channel that is opaque everywhere. Roles that ARIA has withdrawn go from bibliographies.
+    The index of all words is loaded by the page that searches it, and by no other. The theme has its icons twice:
+    as a font, and as a script that is half of what a page loads. The script goes, and so do fonts of icons of a
+    kind that no page names; the others are put into the style sheet, because browsers load no fonts from disk. All
+    images of an article but the first are loaded when a reader comes near them. Charts are stored with a palette of
+    256 colours, a third of their size, where no pixel changes visibly by that; photographs lose no more than an
+    alpha channel that is opaque everywhere. Roles that ARIA has withdrawn go from bibliographies.
     """
     folder = Path(folder)
     kinds = {"solid"}
@@ -34,6 +36,8 @@ def lighten_site(folder):
         text = page.read_text(encoding="utf-8")
         if "<article" in text:
             kinds |= {kind for kind in ("brands", "regular") if f"fa-{kind}" in text}
+            if page.name != "search.html":
+                text = _SEARCH_SCRIPT.sub("", text)
             write_text(page, _with_lazy_images(_WITHDRAWN.sub("", _ICON_SCRIPT.sub("", text))))
     for image in folder.glob("_images/*.png"):
         content = image.read_bytes()

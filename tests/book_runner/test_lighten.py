@@ -24,6 +24,15 @@ def test_the_script_of_icons_goes(site):
     assert text.startswith(scripts.format("bootstrap") + '<img src="logo.png">')
 
 
+def test_only_the_page_that_searches_loads_the_index(site):
+    scripts = '<script src="_static/searchtools.js"></script>\n<script src="searchindex.js"></script>\n'
+    for name in ("page.html", "search.html"):
+        (site / name).write_text(scripts + PAGE)
+    lighten_site(site)
+    assert "search" not in (site / "page.html").read_text()
+    assert (site / "search.html").read_text().startswith(scripts)
+
+
 def test_images_below_the_first_wait(site):
     lighten_site(site)
     text = (site / "page.html").read_text()
