@@ -43,7 +43,7 @@ def shown_answers(page):
     cards = page.locator(".ask-answer").all()
     return {
         card.locator("h3").inner_text(): [
-            float(text.removesuffix(" %")) for text in card.locator(".course-number").all_inner_texts()
+            float(text.removesuffix("%")) for text in card.locator(".course-number").all_inner_texts()
         ]
         for card in cards
     }
@@ -67,7 +67,7 @@ def test_a_test_picture_is_answered_by_every_network(show, asked, networks):
     page = watched.page
     assert np.array_equal(agree(page, networks), SAMPLES[0, ..., 0])
     assert (
-        "101,770 parameters; right on 87.9 % of the test pictures (95% interval 87.3 % to 88.5 %)"
+        "101,770 parameters; right on 87.9% of the test pictures (95% interval 87.3% to 88.5%)"
         in page.locator("main").inner_text()
     )
     page.get_by_role("button", name="Test picture 3, seven").press("Enter")
@@ -143,6 +143,31 @@ def test_a_picture_of_ones_own_is_shrunk_as_in_python(show, asked, networks):
     assert np.abs(found - expected).max() <= 1
     page.locator("input[type=file]").set_input_files({"name": "a.txt", "mimeType": "image/png", "buffer": b"no"})
     assert "a.txt is not a picture" in page.get_by_role("alert").inner_text()
+    assert watched.problems == []
+
+
+# JupyterLab puts an output into the page as HTML, and then makes its script elements anew, so that they run.
+INSERT = """(text) => {
+    const output = document.body.appendChild(document.createElement("div"));
+    output.innerHTML = text;
+    for (const script of output.querySelectorAll("script")) {
+        const anew = document.createElement("script");
+        for (const { name, value } of script.attributes) anew.setAttribute(name, value);
+        anew.textContent = script.textContent;
+        script.replaceWith(anew);
+    }
+}"""
+
+
+@pytest.mark.browser
+def test_it_starts_in_a_notebook_and_twice(watch, asked, networks):
+    watched = watch()
+    page = watched.open("about:blank")
+    for _ in range(2):
+        page.evaluate(INSERT, asked._repr_html_())
+    page.locator("figure").nth(1).scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelectorAll('figure[data-course-started]').length === 2")
+    agree(page, networks)
     assert watched.problems == []
 
 
