@@ -225,7 +225,7 @@ if (!window.course) {
       return { row: element("div", { class: "course-pictures" }, ...buttons), press };
     }
 
-    const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
+    const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)}%`;
 
     /** A row of a table of probabilities: name, bar, number. */
     function probabilityBar(name, share, { strong = false } = {}) {

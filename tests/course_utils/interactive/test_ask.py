@@ -43,7 +43,7 @@ def shown_answers(page):
     cards = page.locator(".ask-answer").all()
     return {
         card.locator("h3").inner_text(): [
-            float(text.removesuffix(" %")) for text in card.locator(".course-number").all_inner_texts()
+            float(text.removesuffix("%")) for text in card.locator(".course-number").all_inner_texts()
         ]
         for card in cards
     }
@@ -67,7 +67,7 @@ def test_a_test_picture_is_answered_by_every_network(show, asked, networks):
     page = watched.page
     assert np.array_equal(agree(page, networks), SAMPLES[0, ..., 0])
     assert (
-        "101,770 parameters; right on 87.9 % of the test pictures (95% interval 87.3 % to 88.5 %)"
+        "101,770 parameters; right on 87.9% of the test pictures (95% interval 87.3% to 88.5%)"
         in page.locator("main").inner_text()
     )
     page.get_by_role("button", name="Test picture 3, seven").press("Enter")

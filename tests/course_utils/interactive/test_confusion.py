@@ -95,7 +95,7 @@ def test_cells_hold_counts_and_open_their_pictures_in_order(show, reports):
                 inside = (each.labels == true) & (each.predictions == said)
                 sure = np.sort(softmax(each.scores).max(axis=1)[inside])[::-1]
                 found = page.locator(".course-picture small").all_inner_texts()
-                assert found == [f"{100 * share:.0f} %" for share in sure]
+                assert found == [f"{100 * share:.0f}%" for share in sure]
     assert page.get_by_label("Run", exact=True).count() == 0
 
 
@@ -121,7 +121,7 @@ def test_a_picture_tells_what_every_model_says(show, reports):
     said = page.locator(".confusion-good, .confusion-bad").all_inner_texts()
     for text, name in zip(said, reports, strict=True):
         each = reports[name][0] if isinstance(reports[name], list) else reports[name]
-        sure = "" if each.scores is None else f" {100 * softmax(each.scores)[k].max():.1f} %"
+        sure = "" if each.scores is None else f" {100 * softmax(each.scores)[k].max():.1f}%"
         answer = each.predictions[k]
         assert text == f"{'✓' if answer == 0 else '✗'} {name}: {NAMES[answer]}{sure}"
 

@@ -100,7 +100,7 @@ def test_the_point_on_the_curve_is_the_share_found_at_the_rank(show, made):
             known += 1
             share = 100 * result.cmc[int(rank)]
             assert (
-                line.strip() == f"{name}: this probe counts from rank {rank + 1:.0f} on, where {share:.1f} % are found"
+                line.strip() == f"{name}: this probe counts from rank {rank + 1:.0f} on, where {share:.1f}% are found"
             )
         assert page.locator(".gallery-mark").count() == known
 
