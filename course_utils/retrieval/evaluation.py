@@ -314,7 +314,7 @@ def rank_gallery(
     """
     k = check_integer("k", k, minimum=1)
     if protocol == "all" and junk_id is None and options.get("conventions") is None:  # identities do not matter
-        search = Search.unlabelled(probe, gallery, metric, **options)
+        search = Search.unlabelled(probe, gallery, metric, **options | {"distractor_id": None})
     else:
         labels = {"probe_ids": probe_ids, "gallery_ids": gallery_ids, **options}
         search = Search.of(probe, gallery, metric=metric, protocol=protocol, junk_id=junk_id, **labels)

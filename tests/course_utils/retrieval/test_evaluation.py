@@ -520,6 +520,13 @@ def test_the_ranked_gallery_is_the_sorted_one(metric, protocol, junk_id, k, bloc
     np.testing.assert_array_equal(ranked, values)
 
 
+@pytest.mark.parametrize("distractor_id", [0, 1, 7])
+def test_distractors_are_listed_like_all_other_items(distractor_id):
+    ids = {"probe_ids": [5], "gallery_ids": [distractor_id, 5]}
+    items, _ = rank_gallery([[0.0]], [[1.0], [2.0]], k=2, distractor_id=distractor_id, **ids)
+    assert items.tolist() == [[0, 1]]
+
+
 # --- Bounded memory -------------------------------------------------------------------------------------------------
 
 
