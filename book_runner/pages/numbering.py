@@ -10,8 +10,8 @@ __all__ = ["setup"]
 
 def setup(app):
     """Let Sphinx use the module as an extension."""
-    # Sphinx gives its own numbers at `env-get-updated`, just before.
-    app.connect("env-updated", _number_exercises)
+    # Sphinx gives its own numbers at this event, with the usual priority of 500.
+    app.connect("env-get-updated", _number_exercises, priority=600)
     return {"parallel_read_safe": True}
 
 
