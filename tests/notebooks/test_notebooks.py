@@ -122,6 +122,25 @@ def test_a_chapter_that_trains_shows_its_network(page):
     assert len(re.findall(r"\blayers\.[A-Z]", source)) >= 2
 
 
+def test_the_network_of_chapter_02_is_the_one_that_later_chapters_build():
+    keras = pytest.importorskip("keras")
+    from course_utils import models
+
+    (cell,) = [cell for cell in visible(read("02_fashion_mlp")) if cell["source"].startswith("def build_mlp(")]
+    assert len(cell["source"].splitlines()) <= 15
+    names = {"keras": keras, "layers": keras.layers}
+    exec(cell["source"], names)  # the page's own code
+    shown, kept = names["build_mlp"](), models.fashion_mlp()
+    assert shown.count_params() == kept.count_params()
+    facts = ("units", "activation")
+    described = [
+        [(type(layer), *(layer.get_config().get(fact) for fact in facts)) for layer in network.layers]
+        for network in (shown, kept)
+    ]
+    # A functional network lists its input as a layer, a sequential one does not.
+    assert described[0] == described[1][1:]
+
+
 def test_every_figure_has_a_number_and_a_caption(page):
     chapter, cells, numbers = int(page["name"][:2]), page["cells"], []
     for i, cell in enumerate(cells):
