@@ -136,10 +136,10 @@ def once(write_project, tmp_path, tmp_path_factory, _made):
 
 @pytest.fixture
 def add_prose():
-    """Add a text to the end of a small book's chapter ``01_one``."""
+    """Add a text to the end of a chapter of a small book, of ``01_one`` unless told."""
 
-    def add(project, text):
-        path = project.notebook("01_one")
+    def add(project, text, chapter="01_one"):
+        path = project.notebook(chapter)
         notebook = nbformat.read(path, as_version=4)
         notebook["cells"].append(nbformat.v4.new_markdown_cell(text))
         nbformat.write(notebook, path)

@@ -39,7 +39,7 @@ def test_loaded_weights_give_the_numbers_of_the_first_training(tmp_path, monkeyp
     cells = read_notebook(tmp_path / f"{name}.ipynb")["cells"]
     here = {each["name"]: each for each in noted(cells, "record")}
     assert here["n_runs"]["value"] == 1
-    for number in ("first_accuracy", "class_accuracy", "first_low", "first_high"):
+    for number in ("first_accuracy", "first_low", "first_high"):
         assert here[number]["value"] == pytest.approx(full[number]["value"], abs=2e-4), number
     networks = {"test_accuracy": "mlp", "better_accuracy": "one_cycle", "shuffled_accuracy": "shuffled"}
     for number, network in networks.items():

@@ -122,15 +122,32 @@ def test_a_chapter_that_trains_shows_its_network(page):
     assert len(re.findall(r"\blayers\.[A-Z]", source)) >= 2
 
 
+def test_the_network_of_chapter_02_is_the_one_that_later_chapters_build():
+    keras = pytest.importorskip("keras")
+    from course_utils import models
+
+    (cell,) = [cell for cell in visible(read("02_fashion_mlp")) if cell["source"].startswith("def build_mlp(")]
+    assert len(cell["source"].splitlines()) <= 15
+    names = {"keras": keras, "layers": keras.layers}
+    exec(cell["source"], names)  # the page's own code
+    shown, kept = names["build_mlp"](), models.fashion_mlp()
+    assert shown.count_params() == kept.count_params()
+    facts = ("units", "activation")
+    described = [
+        [(type(layer), *(layer.get_config().get(fact) for fact in facts)) for layer in network.layers]
+        for network in (shown, kept)
+    ]
+    # A functional network lists its input as a layer, a sequential one does not.
+    assert described[0] == described[1][1:]
+
+
 def test_every_figure_has_a_number_and_a_caption(page):
     chapter, cells, numbers = int(page["name"][:2]), page["cells"], []
     for i, cell in enumerate(cells):
         alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt")
         if alt is None or "solution" in tags(cell):
             continue
-        # Bookkeeping may stand between a figure and its caption.
-        after = next(each for each in cells[i + 1 :] if not tags(each) & {"bookkeeping"})
-        caption = re.match(rf"\*\*Figure {chapter}\.(\d+)\.\*\* (.+)", after["source"])
+        caption = re.match(rf"\*\*Figure {chapter}\.(\d+)\.\*\* (.+)", cells[i + 1]["source"])
         assert caption, cell["source"]
         # It says what the figure is, and, leaning, what to see in it.
         assert re.search(r"\*[^*]+\*$", caption[2]), caption[0]
