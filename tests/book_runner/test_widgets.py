@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from book_runner import execute, plan, reference, site, widgets
-from book_runner.check import check_links
+from book_runner.check.links import check_links
 from book_runner.project import digest, read_notebook
 from course_utils.errors import RunnerError
 
