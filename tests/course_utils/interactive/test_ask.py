@@ -146,6 +146,31 @@ def test_a_picture_of_ones_own_is_shrunk_as_in_python(show, asked, networks):
     assert watched.problems == []
 
 
+# JupyterLab puts an output into the page as HTML, and then makes its script elements anew, so that they run.
+INSERT = """(text) => {
+    const output = document.body.appendChild(document.createElement("div"));
+    output.innerHTML = text;
+    for (const script of output.querySelectorAll("script")) {
+        const anew = document.createElement("script");
+        for (const { name, value } of script.attributes) anew.setAttribute(name, value);
+        anew.textContent = script.textContent;
+        script.replaceWith(anew);
+    }
+}"""
+
+
+@pytest.mark.browser
+def test_it_starts_in_a_notebook_and_twice(watch, asked, networks):
+    watched = watch()
+    page = watched.open("about:blank")
+    for _ in range(2):
+        page.evaluate(INSERT, asked._repr_html_())
+    page.locator("figure").nth(1).scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelectorAll('figure[data-course-started]').length === 2")
+    agree(page, networks)
+    assert watched.problems == []
+
+
 @pytest.mark.browser
 def test_everybody_can_use_it(show, asked, violations):
     assert violations(show(asked).page) == {"light": [], "dark": []}
