@@ -27,7 +27,7 @@ def _mark_captions(app, document):
         # MyST may begin a paragraph with an empty text.
         first = next((child for child in paragraph if child.astext()), None)
         if isinstance(first, nodes.strong) and _CAPTION.fullmatch(first.astext()):
-            paragraph["classes"].append("figure-caption")
+            paragraph["classes"].append("caption-below")
 
 
 def _number_exercises(app, env):

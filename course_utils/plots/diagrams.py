@@ -50,8 +50,7 @@ def show_network(image, widths, class_names):
     style.check_length("class_names", class_names, widths[-1], "scores")
     figure, (left, right) = style.subplots(1, 2, figsize=(6.5, 4.0), width_ratios=(1, 4))
     draw(left, image)
-    left.set_axis_off()
-    right.set_axis_off()
+    style.no_axes(left, right)
     heights = [_heights(width) for width in widths]
     for column, (before, after) in enumerate(itertools.pairwise(heights)):
         for start in before:
@@ -168,7 +167,7 @@ def _numbers(ax, grid, mark):
         ax.text(column + 0.5, row + 0.5, f"{grid[row, column]:g}", ha="center", va="center")
     ax.add_patch(Rectangle((left, top), width, height, fill=False, edgecolor=style.BLUE, lw=2.5, zorder=3))
     ax.set(xlim=(-0.05, grid.shape[1] + 0.05), ylim=(grid.shape[0] + 0.05, -0.05), aspect="equal")
-    ax.set_axis_off()
+    style.no_axes(ax)
 
 
 def show_positions(n, settings):
@@ -206,7 +205,7 @@ def show_positions(n, settings):
             ax.plot(start + taps, np.full(len(taps), -1.0 - 0.6 * k), "-o", color=style.BLUE, ms=5, lw=1.5)
         ax.set_title(f"{name}: {len(starts)} positions", loc="left")
         ax.set(xlim=(-2.6, n + 1.6), ylim=(-1.4 - 0.6 * len(starts), 0.8))
-        ax.set_axis_off()
+        style.no_axes(ax)
     return figure
 
 
@@ -257,7 +256,7 @@ def show_receptive_field(layers):
                 for below in places[k * stride : k * stride + kernel]:
                     ax.plot([above / unit, below / unit], [1 - level, -level], color="#bbbbbb", lw=0.8, zorder=1)
     ax.set(xlim=(-widths[-1] / 2 - 3.4, widths[-1] / 2 + 0.6), ylim=(-len(widths) + 0.5, 0.5))
-    ax.set_axis_off()
+    style.no_axes(ax)
     return ax.figure
 
 
@@ -297,8 +296,7 @@ def show_channel_sum(channels, filtered, total, *, names=("red", "green", "blue"
     middle = len(channels) // 2
     draw(axes[middle, 2], total, **signed)
     axes[middle, 2].set_title("sum: one map")
-    for ax in axes.flat:
-        ax.set_axis_off()
+    style.no_axes(*axes.flat)
     for ax in np.delete(axes[:, 2], middle):
         ax.remove()
     return figure

@@ -63,6 +63,13 @@ def new_axes(height, width=WIDTH):
     return subplots(figsize=(width, height))[1]
 
 
+def no_axes(*axes):
+    """Take away axes that count nothing."""
+    for ax in axes:
+        ax.set(xticks=[], yticks=[])
+        ax.set_axis_off()
+
+
 def class_style(k):
     """Colour and marker of class k."""
     return {"color": CLASS_COLOURS[k % len(CLASS_COLOURS)], "marker": MARKERS[k % len(MARKERS)]}

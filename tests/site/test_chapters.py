@@ -52,6 +52,6 @@ def test_figures_have_captions_and_no_p_is_printed_as_zero(watch, name):
     page = watch(width=1280, height=900).open((SITE / name).as_uri())
     # Figures that the cells drew, those of solutions left out.
     figures = page.locator("article div.cell_output img:not(.solution *)")
-    captions = page.locator("article p.figure-caption")
+    captions = page.locator("article p.caption-below")
     assert captions.count() == figures.count() > 5
     assert not re.search(r"\bp(?:[-_ ]?value)?\s*[=:]?\s*0\.0+(?![0-9])", page.locator("article").inner_text())

@@ -39,4 +39,4 @@ def test_exercises_and_captions(make_project, add_prose):
     for n, name in ((1, "01_one"), (2, "02_two")):
         page = (project.html / "notebooks" / f"{name}.html").read_text()
         assert re.findall(r"Exercise (\d+\.\d+)", page)[:2] == [f"{n}.1", f"{n}.2"]
-        assert re.findall(r'<p class="figure-caption"><strong>(.*?)</strong>', page) == [f"Figure {n}.1."]
+        assert re.findall(r'<p class="caption-below"><strong>(.*?)</strong>', page) == [f"Figure {n}.1."]
