@@ -20,6 +20,7 @@ __all__ = [
     "evaluation",
     "exercises",
     "images",
+    "interactive",
     "metric_learning",
     "models",
     "plots",
