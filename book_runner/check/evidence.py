@@ -32,6 +32,7 @@ _NO_PROSE = [
     re.compile(r"\{[\w:.+-]+\}`[^`]*`"),
     re.compile(r"`[^`\n]*`"),
     re.compile(r"\]\([^)]*\)|<https?://[^>]*>"),
+    re.compile(r"\b(Figure|Exercise)s? \d+\.\d+"),
 ]
 _LEAST_COUNT = 100
 

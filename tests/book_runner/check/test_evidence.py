@@ -65,6 +65,7 @@ def test_a_result_that_is_typed_is_found(text, number, name):
         "(label-0.885)=\n## Heading",
         "Well, 0.885.\n\n<!-- typed: 0.885, the share that the book of 1936 gives -->",
         "It is 1 or 0.",
+        "**Figure 0.885.** Like Figure 0.8852, it has a number.",
         "The full profile has 101,770 of them.",
     ],
 )
