@@ -23,7 +23,7 @@ def export(model, *, dtype="float16"):
     Parameters
     ----------
     model : keras.Model
-        Built; sequential, or a graph with one input and one output. Its layers are of the kinds in :data:`LAYERS`, in
+        Built; sequential, or a graph with one input and one output. Its layers are of the kinds in ``LAYERS``, in
         ``channels_last`` order. Networks inside it are exported layer by layer.
     dtype : {"float16", "float32", "int8"}
         What each number of a kernel is stored as; vectors, such as biases, are float32. In ``"int8"`` the weights of
