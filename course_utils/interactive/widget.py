@@ -25,7 +25,7 @@ NAMES = ("ask", "confusion", "descent", "gallery", "kernel", "layers")
 
 _ON_NETWORKS = {"ask", "layers"}
 _DTYPES = ("float16", "float32", "int32", "int8", "uint16", "uint8")
-_PNG = b"\x89PNG\r\n\x1a\n"
+_FIRST_BYTES = {"png": b"\x89PNG\r\n\x1a\n", "webp": b"RIFF"}
 _WHOLE = re.compile(
     r'(<figure class="course-widget" data-course-widget="\w+")(>.*?)'
     r'<script type="application/json">(.*?)</script>(</figure>).*?<!-- end of widget -->',
@@ -44,7 +44,7 @@ class Widget:
     data : dict
         What it shows, as JSON can hold it; see :func:`pack` and :func:`sprite`.
     picture : bytes
-        A PNG file: what print, and readers without JavaScript, see instead.
+        A PNG or WebP file: what print, and readers without JavaScript, see instead.
     alt : str
         What the picture shows.
     caption : str
@@ -71,8 +71,8 @@ class Widget:
 
     def __post_init__(self):
         check_choice("name", self.name, NAMES)
-        if not isinstance(self.picture, bytes) or not self.picture.startswith(_PNG):
-            raise ArgumentError(f"picture is {self.picture!r:.40}; it must be the bytes of a PNG file")
+        if not isinstance(self.picture, bytes) or not self._kind():
+            raise ArgumentError(f"picture is {self.picture!r:.40}; it must be the bytes of a PNG or WebP file")
         if not isinstance(self.alt, str) or not self.alt.strip():
             raise ArgumentError(f"alt is {self.alt!r}; it must say what the picture shows")
         self._json()
@@ -83,11 +83,14 @@ class Widget:
         code = [_static(f"{name}.js") for name in ("core", *_programs(self.name))]
         return (
             f'<figure class="course-widget" data-course-widget="{self.name}">'
-            f'<img src="data:image/png;base64,{picture}" alt="{html.escape(self.alt)}">{caption}'
+            f'<img src="data:image/{self._kind()};base64,{picture}" alt="{html.escape(self.alt)}">{caption}'
             f'<script type="application/json">{self._json()}</script></figure>'
             f"<style>{_static('widgets.css')}</style>"
             f"<script>{''.join(code)}course.start();</script><!-- end of widget -->"
         )
+
+    def _kind(self):
+        return next((kind for kind, first in _FIRST_BYTES.items() if self.picture.startswith(first)), "")
 
     def _json(self):
         try:
@@ -255,8 +258,11 @@ def sprite(images, *, kind="png", quality=85):
 
 
 def drawn(figure):
-    """Give a Matplotlib figure as the bytes of a PNG file and close it; a notebook would show it once more."""
+    """Give a Matplotlib figure as the bytes of a WebP file and close it; a notebook would show it once more.
+
+    It stands in the page itself, and with photographs a PNG file would be several times as large.
+    """
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=100)
+    figure.savefig(content, format="webp", dpi=100, pil_kwargs={"quality": 85})
     require("matplotlib.pyplot", "course").close(figure)
     return content.getvalue()
