@@ -21,7 +21,8 @@ LOADED = """async () => {
     await Promise.allSettled([...document.images].map((image) => { image.loading = "eager"; return image.decode(); }));
     await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
 }"""
-BARE = """images => images.filter((image) => !image.alt || image.alt.includes('/')).map((image) => image.src)"""
+# The name of a file is no text; "T-shirt/top" in a sentence is.
+BARE = r"""images => images.filter(({ alt }) => !alt.trim() || /^\S*\/\S*$/.test(alt)).map((image) => image.src)"""
 FONT_SIZES = "elements => elements.map((element) => parseFloat(getComputedStyle(element).fontSize))"
 FRAME = '<!doctype html><html lang="en"><title>Projector</title>'
 PHONE = {"width": 390, "height": 844, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}

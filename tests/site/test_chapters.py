@@ -50,8 +50,8 @@ def test_exercises_are_numbered_within_the_chapter(name):
 @pytest.mark.parametrize("name", REWRITTEN or ["notebooks"])
 def test_figures_have_captions_and_no_p_is_printed_as_zero(watch, name):
     page = watch(width=1280, height=900).open((SITE / name).as_uri())
-    # Figures that the cells drew, those of solutions left out.
-    figures = page.locator("article div.cell_output img:not(.solution *)")
+    # Figures that the cells drew; those of solutions left out, and widgets, which have captions of their own.
+    figures = page.locator("article div.cell_output img:not(.solution *, .course-widget *)")
     captions = page.locator("article p.caption-below")
     assert captions.count() == figures.count() > 5
     assert not re.search(r"\bp(?:[-_ ]?value)?\s*[=:]?\s*0\.0+(?![0-9])", page.locator("article").inner_text())
