@@ -5,7 +5,7 @@ import numpy as np
 from course_utils import plots
 from course_utils.errors import ArgumentError, check_integer
 from course_utils.evaluation import softmax
-from course_utils.interactive.widget import Widget, drawn, pack, sprite
+from course_utils.interactive.widget import Widget, drawn, pack, thumbnails
 
 __all__ = ["confusion_explorer"]
 
@@ -64,7 +64,7 @@ def confusion_explorer(reports, images, *, limit=_MOST):
     data = {
         "classes": list(first.class_names),
         "truths": pack(first.labels[chosen], "uint8"),
-        "pictures": sprite(images[chosen], **({"kind": "webp"} if images.shape[-1] == 3 and images.ndim == 4 else {})),
+        "pictures": thumbnails(images[chosen]),
         "models": [{"name": name, "runs": [_packed(run, chosen) for run in each]} for name, each in named.items()],
     }
     name = next(iter(named))

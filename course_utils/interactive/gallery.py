@@ -4,7 +4,7 @@ import numpy as np
 
 from course_utils import plots
 from course_utils.errors import ArgumentError, check_integer
-from course_utils.interactive.widget import Widget, drawn, pack, sprite
+from course_utils.interactive.widget import Widget, drawn, pack, thumbnails
 from course_utils.retrieval import evaluate_retrieval, rank_gallery
 
 __all__ = ["ranked_galleries"]
@@ -73,10 +73,9 @@ def ranked_galleries(features, probe_images, gallery_images, *, probe_ids, galle
         items, distances = rank_gallery(probe, gallery, k=k, **labels)
         methods.append(_packed(str(name), result, items, distances))
         shown[str(name)] = items
-    colour = {"kind": "webp"} if probe_images.shape[-1] == 3 and probe_images.ndim == 4 else {}
     data = {
-        "probes": sprite(probe_images, **colour),
-        "gallery": sprite(gallery_images, **colour),
+        "probes": thumbnails(probe_images),
+        "gallery": thumbnails(gallery_images),
         "right": [np.flatnonzero(gallery_ids == own).tolist() for own in probe_ids],
         "methods": methods,
     }

@@ -257,6 +257,12 @@ def sprite(images, *, kind="png", quality=85):
     }  # fmt: skip
 
 
+def thumbnails(images):
+    """Tile pictures that are only looked at: as :func:`sprite`, photographs in colour as WebP, which is smaller."""
+    images = np.asarray(images)
+    return sprite(images, kind="webp" if images.ndim == 4 and images.shape[3] == 3 else "png")
+
+
 def drawn(figure):
     """Give a Matplotlib figure as the bytes of a WebP file and close it; a notebook would show it once more.
 
